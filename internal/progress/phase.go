@@ -27,11 +27,11 @@ type Phase struct {
 	watched chan struct{} // closed by the watcher: nothing draws any more
 
 	// Below: guarded by the lock of progress.
-	started  time.Time
-	seen     int64
-	seenAt   time.Time
-	rate     float64
-	rateSeen bool
+	started time.Time
+	seen    int64
+	seenAt  time.Time
+	recent  float64 // units done lately, and the seconds they took: older ones fade out of both alike
+	seconds float64
 }
 
 // snapshot is a phase at one moment, as renderers see it.
@@ -99,16 +99,16 @@ func (ph *Phase) watch(interval time.Duration) {
 // snapshot reads the counters and keeps the running rate: a mean in which what lies further back counts for less.
 func (ph *Phase) snapshot() snapshot {
 	now, done := time.Now(), ph.done.Load()
-	if span := now.Sub(ph.seenAt); span > 0 {
-		current := float64(done-ph.seen) / span.Seconds()
-		weight := 1.0
-		if ph.rateSeen {
-			weight = 1 - math.Exp(-span.Seconds()/rateMemory.Seconds())
-		}
-		ph.rate += weight * (current - ph.rate)
-		ph.seen, ph.seenAt, ph.rateSeen = done, now, true
+	if passed := now.Sub(ph.seenAt).Seconds(); passed > 0 {
+		fade := math.Exp(-passed / rateMemory.Seconds())
+		ph.recent = ph.recent*fade + float64(done-ph.seen)
+		ph.seconds = ph.seconds*fade + passed
+		ph.seen, ph.seenAt = done, now
 	}
-	return ph.at(now, done, max(ph.rate, 0))
+	if ph.seconds == 0 {
+		return ph.at(now, done, 0)
+	}
+	return ph.at(now, done, max(ph.recent/ph.seconds, 0))
 }
 
 // final is the last snapshot; its rate is that of the whole phase.

@@ -78,8 +78,12 @@ func (s snapshot) percent() (value int64, known bool) {
 	return int64(100 * s.share()), true
 }
 
-// share is percent as a fraction; floating point, since a multiple of a large total would not fit an integer.
+// share is percent as a fraction, zero where nobody knows the total; floating point, since a multiple of a large
+// total would not fit an integer.
 func (s snapshot) share() float64 {
+	if s.total <= 0 {
+		return 0
+	}
 	return min(max(float64(s.done)/float64(s.total), 0), 1)
 }
 

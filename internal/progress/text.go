@@ -2,6 +2,7 @@ package progress
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -41,24 +42,28 @@ func span(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// escapeArgs makes arguments harmless before they are formatted, while it is still known which part of a message is
-// ours and which a stranger's: a line break in a volume's name may not look like a line of our own. An error may span
-// lines (errors.Join); its further lines are indented.
+// escapeArgs makes arguments harmless while they are formatted, when it is still known which part of a message is
+// ours and which a stranger's: a line break in a volume's name may not look like the start of a line of our own.
 func escapeArgs(args []any) []any {
 	safe := make([]any, len(args))
 	for i, arg := range args {
-		switch v := arg.(type) {
-		case string:
-			safe[i] = escape(v)
-		case error:
-			safe[i] = strings.ReplaceAll(escapeMessage(v.Error()), "\n", "\n  ")
-		case fmt.Stringer:
-			safe[i] = escape(v.String())
-		default:
-			safe[i] = arg
-		}
+		safe[i] = foreign{arg}
 	}
 	return safe
+}
+
+// foreign formats its value as any verb asks, and escapes what comes of it.
+type foreign struct{ value any }
+
+// Format implements fmt.Formatter. An error may span lines, as errors.Join makes them; its further lines are indented.
+func (v foreign) Format(f fmt.State, verb rune) {
+	text := fmt.Sprintf(fmt.FormatString(f, verb), v.value)
+	if _, isError := v.value.(error); isError {
+		text = strings.ReplaceAll(escapeMessage(text), "\n", "\n  ")
+	} else {
+		text = escape(text)
+	}
+	_, _ = io.WriteString(f, text) // a fmt.State buffers: it cannot fail
 }
 
 // escape makes every character visible that a terminal would obey or hide.
