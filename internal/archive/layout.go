@@ -1,0 +1,225 @@
+package archive
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The archive's own entries.
+const (
+	ownFolder    = "docker-ucp"
+	manifestName = "./" + ownFolder + "/manifest.json"
+	reportName   = "./" + ownFolder + "/report.json"
+	sumsName     = "./" + ownFolder + "/SHA256SUMS"
+)
+
+// maxFiles bounds the names that layout remembers: configs, services and
+// containers of one UCP, of which there are some dozens.
+const maxFiles = 65536
+
+// The parts of an archive, in the order in which they come.
+type part int
+
+const (
+	partManifest part = iota
+	partFiles
+	partVolumes
+	partReport
+	partSums
+	partEnd
+)
+
+// layout judges each entry's place and name, for Writer and Check alike: parts
+// in their order, volumes as the manifest lists them, paths depth-first with
+// names in byte order. Strict order is what makes a name that comes twice, or
+// a file whose folder is a symlink, visible in constant memory.
+type layout struct {
+	at       part
+	volumes  []Volume
+	files    map[string]bool
+	volume   int    // index of the current volume, -1 before the first
+	last     string // last path, relative to its volume
+	folder   string // last folder, relative to its volume
+	counted  Volume // what the current volume has shown so far
+	entries  int64
+	regulars int64
+	bytes    int64
+}
+
+func newLayout() *layout {
+	return &layout{volume: -1, files: map[string]bool{}}
+}
+
+func (l *layout) manifest(m *Manifest, size int64) error {
+	if l.at != partManifest {
+		return errors.New("a second manifest")
+	}
+	l.at, l.volumes = partFiles, slices.Clone(m.Volumes)
+	l.count(size)
+	return nil
+}
+
+// file accepts one of the files between the manifest and the first volume.
+func (l *layout) file(name string, size int64) error {
+	if l.at != partFiles {
+		return l.misplaced(name)
+	}
+	path, err := relative(name)
+	if err != nil {
+		return err
+	}
+	first, _, nested := strings.Cut(path, "/")
+	switch {
+	case nested && first != ownFolder:
+		return fmt.Errorf("%q is in no folder of ours and in no volume of the manifest", name)
+	case name == reportName || name == sumsName || name == manifestName || path == ownFolder:
+		return l.misplaced(name)
+	case l.isVolume(first):
+		return fmt.Errorf("%q is a file, and a volume of that name follows", name)
+	case l.files[path]:
+		return fmt.Errorf("%q comes twice", name)
+	case len(l.files) == maxFiles:
+		return fmt.Errorf("more than %d files before the volumes", maxFiles)
+	}
+	l.files[path] = true
+	l.count(size)
+	return nil
+}
+
+func (l *layout) isVolume(name string) bool {
+	return slices.ContainsFunc(l.volumes, func(v Volume) bool { return v.Name == name })
+}
+
+// entry accepts one file of a volume.
+func (l *layout) entry(e *Entry) error {
+	if l.at != partFiles && l.at != partVolumes {
+		return l.misplaced(e.Name)
+	}
+	name := e.Name
+	if e.Type == tar.TypeDir {
+		name = strings.TrimSuffix(name, "/")
+	}
+	full, err := relative(name)
+	if err != nil {
+		return err
+	}
+	volume, path, _ := strings.Cut(full, "/")
+	l.at = partVolumes
+	if path == "" {
+		return l.root(e, volume)
+	}
+	if l.volume < 0 || l.volumes[l.volume].Name != volume {
+		return fmt.Errorf("%q comes before the root of its volume, or after the volume's end", e.Name)
+	}
+	if comparePaths(path, l.last) <= 0 {
+		return fmt.Errorf("%q comes after %q: paths are sorted, each named once", e.Name, "./"+volume+"/"+l.last)
+	}
+	if parent := parentOf(path); !within(l.folder, parent) {
+		return fmt.Errorf("%q is in a folder that is not in the archive", e.Name)
+	}
+	if e.Type == tar.TypeLink {
+		if err := l.link(e, volume, path); err != nil {
+			return err
+		}
+	}
+	if e.Type == tar.TypeDir {
+		l.folder = path
+	}
+	l.last = path
+	l.countEntry(e)
+	return nil
+}
+
+// root accepts a volume's own folder, which must be the next of the manifest.
+func (l *layout) root(e *Entry, volume string) error {
+	if e.Type != tar.TypeDir {
+		return fmt.Errorf("%q is no folder: a volume begins with its root", e.Name)
+	}
+	if err := l.endVolume(); err != nil {
+		return err
+	}
+	if l.volume+1 >= len(l.volumes) || l.volumes[l.volume+1].Name != volume {
+		return fmt.Errorf("%q is not the next volume of the manifest", e.Name)
+	}
+	l.volume++
+	l.last, l.folder, l.counted = "", "", Volume{}
+	l.countEntry(e)
+	return nil
+}
+
+// link accepts a hard link to an earlier name in the same volume.
+func (l *layout) link(e *Entry, volume, path string) error {
+	target, err := relative(e.Linkname)
+	if err != nil {
+		return fmt.Errorf("%q links to it: %w", e.Name, err)
+	}
+	in, first, _ := strings.Cut(target, "/")
+	if in != volume || first == "" || comparePaths(first, path) >= 0 {
+		return fmt.Errorf("%q is a hard link to %q, which is no earlier file of its volume", e.Name, e.Linkname)
+	}
+	return nil
+}
+
+// report closes the volumes; all that the manifest names must have come.
+func (l *layout) report(size int64) error {
+	if l.at != partFiles && l.at != partVolumes {
+		return l.misplaced(reportName)
+	}
+	if err := l.endVolume(); err != nil {
+		return err
+	}
+	if l.volume+1 < len(l.volumes) {
+		return fmt.Errorf("volume %q of the manifest is missing", l.volumes[l.volume+1].Name)
+	}
+	l.at = partReport
+	l.count(size)
+	return nil
+}
+
+func (l *layout) sums() error {
+	if l.at != partReport {
+		return l.misplaced(sumsName)
+	}
+	l.at = partSums
+	l.entries++
+	return nil
+}
+
+// endVolume holds the volume that has just ended against its manifest.
+func (l *layout) endVolume() error {
+	if l.volume < 0 {
+		return nil
+	}
+	want := l.volumes[l.volume]
+	if want.Entries != l.counted.Entries || want.Bytes != l.counted.Bytes {
+		return fmt.Errorf("volume %q has %d entries and %d bytes, the manifest says %d and %d",
+			want.Name, l.counted.Entries, l.counted.Bytes, want.Entries, want.Bytes)
+	}
+	return nil
+}
+
+func (l *layout) countEntry(e *Entry) {
+	l.counted.Entries++
+	if e.Type == tar.TypeReg {
+		l.counted.Bytes += e.Size
+		l.count(e.Size)
+		return
+	}
+	l.entries++
+}
+
+func (l *layout) count(size int64) {
+	l.entries++
+	l.regulars++
+	l.bytes += size
+}
+
+func (l *layout) misplaced(name string) error {
+	if l.at == partManifest {
+		return fmt.Errorf("%q comes before the manifest", name)
+	}
+	return fmt.Errorf("%q is not where it belongs", name)
+}

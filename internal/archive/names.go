@@ -1,0 +1,58 @@
+package archive
+
+import (
+	"fmt"
+	"strings"
+)
+
+// relative returns an entry's name without its leading "./", refusing names
+// that could lead anywhere else or be written in two ways.
+func relative(name string) (string, error) {
+	path, found := strings.CutPrefix(name, "./")
+	if !found {
+		return "", fmt.Errorf("%q does not begin with \"./\"", name)
+	}
+	if strings.IndexByte(path, 0) >= 0 {
+		return "", fmt.Errorf("%q holds a zero byte", name)
+	}
+	for rest, more := path, true; more; {
+		var element string
+		element, rest, more = strings.Cut(rest, "/")
+		if element == "" || element == "." || element == ".." {
+			return "", fmt.Errorf("%q is no clean path", name)
+		}
+	}
+	return path, nil
+}
+
+// comparePaths orders paths as a walk meets them: a folder before what is in
+// it, and that before the folder's next sibling, as if "/" were the lowest of
+// all bytes.
+func comparePaths(a, b string) int {
+	n := min(len(a), len(b))
+	i := 0
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	switch {
+	case i == n:
+		return len(a) - len(b)
+	case a[i] == '/':
+		return -1
+	case b[i] == '/':
+		return 1
+	default:
+		return int(a[i]) - int(b[i])
+	}
+}
+
+// parentOf returns the folder that a path is in, "" for the volume's root.
+func parentOf(path string) string {
+	return path[:max(strings.LastIndexByte(path, '/'), 0)]
+}
+
+// within says whether path is folder, or is below it.
+func within(path, folder string) bool {
+	rest, found := strings.CutPrefix(path, folder)
+	return found && (rest == "" || folder == "" || rest[0] == '/')
+}

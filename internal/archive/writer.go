@@ -1,0 +1,217 @@
+package archive
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+)
+
+const (
+	chunkSize = 256 << 10 // fits the second-level cache, where hash and write find it again
+	smallSize = 64 << 10  // content up to here is gathered with the headers around it
+)
+
+// errDiscarded answers calls on a writer that is done.
+var errDiscarded = errors.New("the archive is closed")
+
+// Writer writes one archive: WriteManifest, WriteFile for what describes UCP,
+// WriteEntry for each file of each volume in the manifest's order, WriteReport,
+// Close. An error ends it; every later call returns the same error. It is for
+// one goroutine.
+type Writer struct {
+	out     *bufio.Writer
+	tar     *tar.Writer
+	layout  *layout
+	sums    *sumList
+	hash    hash.Hash
+	digest  [sha256.Size]byte
+	chunk   []byte
+	created time.Time
+	err     error
+}
+
+// NewWriter returns a Writer of an archive to dst. The list of checksums waits
+// in an unlinked file in the folder scratch. Close or Discard releases it.
+func NewWriter(dst io.Writer, scratch string) (*Writer, error) {
+	sums, err := newSumList(scratch)
+	if err != nil {
+		return nil, err
+	}
+	out := bufio.NewWriterSize(dst, smallSize)
+	return &Writer{
+		out: out, tar: tar.NewWriter(out), layout: newLayout(), sums: sums,
+		hash: sha256.New(), chunk: make([]byte, chunkSize),
+	}, nil
+}
+
+// Entries is the number of entries written so far.
+func (w *Writer) Entries() int64 { return w.layout.entries }
+
+// WriteManifest writes the first entry, with the format version set. What the
+// manifest says of its volumes is what WriteEntry must then bring.
+func (w *Writer) WriteManifest(m *Manifest) error {
+	return w.do("manifest", func() error {
+		content, err := encodeManifest(m)
+		if err != nil {
+			return err
+		}
+		if err := w.layout.manifest(m, int64(len(content))); err != nil {
+			return err
+		}
+		w.created = m.Created.Truncate(time.Second)
+		return w.small(manifestName, content)
+	})
+}
+
+// WriteFile writes a file that describes UCP: "./ucp-kv.json" or something in
+// "./docker-ucp/". They come between the manifest and the first volume.
+func (w *Writer) WriteFile(name string, content []byte) error {
+	return w.do(name, func() error {
+		if err := w.layout.file(name, int64(len(content))); err != nil {
+			return err
+		}
+		return w.small(name, content)
+	})
+}
+
+// WriteReport writes the entry that follows the last volume. A volume that is
+// missing, or has other counts than the manifest says, is an error here.
+func (w *Writer) WriteReport(r *Report) error {
+	return w.do("report", func() error {
+		content, err := encodeJSON("report", r)
+		if err != nil {
+			return err
+		}
+		if err := w.layout.report(int64(len(content))); err != nil {
+			return err
+		}
+		return w.small(reportName, content)
+	})
+}
+
+// WriteEntry writes one file of a volume. The content is that of the entry's
+// extents one after the other, and must end where they end. In long holes it
+// is read with an empty buffer, so that a reader that was cancelled can say so.
+func (w *Writer) WriteEntry(e *Entry, content io.Reader) error {
+	return w.do(e.Name, func() error {
+		if err := e.validate(); err != nil {
+			return err
+		}
+		if err := w.layout.entry(e); err != nil {
+			return err
+		}
+		if e.Type != tar.TypeReg {
+			return w.header(e)
+		}
+		return w.regular(e, content)
+	})
+}
+
+// Close writes the checksums and the tar's end and releases the scratch file.
+// It does not close what the archive was written to.
+func (w *Writer) Close() error {
+	err := w.do("checksums", func() error {
+		if err := w.layout.sums(); err != nil {
+			return err
+		}
+		size, lines, err := w.sums.content()
+		if err != nil {
+			return err
+		}
+		if err := w.header(w.own(sumsName, size)); err != nil {
+			return err
+		}
+		if _, err := io.CopyBuffer(onlyWriter{w.tar}, lines, w.chunk); err != nil {
+			return err
+		}
+		if err := w.tar.Close(); err != nil {
+			return err
+		}
+		return w.out.Flush()
+	})
+	return errors.Join(err, w.Discard())
+}
+
+// Discard releases the scratch file of an archive that will not be finished.
+// After Close it does nothing.
+func (w *Writer) Discard() error {
+	if w.err == nil {
+		w.err = errDiscarded
+	}
+	return w.sums.discard()
+}
+
+// do runs one call, unless one before it has failed.
+func (w *Writer) do(what string, call func() error) error {
+	if w.err != nil {
+		return w.err
+	}
+	if err := call(); err != nil {
+		w.err = fmt.Errorf("write the archive: %s: %w", printable(what), err)
+	}
+	return w.err
+}
+
+// own is the header of a file that is not from a volume. Its time is the
+// manifest's, so that an archive has no clock but that one; its mode keeps
+// configs, which hold secrets, to root.
+func (w *Writer) own(name string, size int64) *Entry {
+	return &Entry{Name: name, Type: tar.TypeReg, Mode: 0o600, ModTime: w.created, Size: size}
+}
+
+func (w *Writer) small(name string, content []byte) error {
+	return w.regular(w.own(name, int64(len(content))), bytes.NewReader(content))
+}
+
+// regular writes header and content of a regular file and notes its checksum.
+func (w *Writer) regular(e *Entry, content io.Reader) error {
+	var dst io.Writer = w.tar
+	stored := e.Stored()
+	if e.Extents == nil {
+		if err := w.header(e); err != nil {
+			return err
+		}
+	} else {
+		if err := w.sparseHeader(e, stored); err != nil {
+			return err
+		}
+		dst = w.out
+	}
+	if stored > smallSize { // nothing gathered: chunks go through without a copy
+		if err := w.out.Flush(); err != nil {
+			return err
+		}
+	}
+	w.hash.Reset()
+	if err := w.body(dst, e, content); err != nil {
+		return err
+	}
+	if e.Extents != nil {
+		if err := w.pad(stored); err != nil {
+			return err
+		}
+	}
+	return w.sums.add(w.hash.Sum(w.digest[:0]), e.Name)
+}
+
+// header writes the header of an entry without holes.
+func (w *Writer) header(e *Entry) error {
+	return w.tar.WriteHeader(&tar.Header{
+		Name: e.Name, Typeflag: e.Type, Linkname: e.Linkname, Size: e.Size,
+		Mode: int64(e.Mode & 0o7777), Uid: e.UID, Gid: e.GID, ModTime: e.ModTime,
+		Devmajor: e.DevMajor, Devminor: e.DevMinor,
+		PAXRecords: paxRecords(e), Format: tar.FormatPAX,
+	})
+}
+
+// onlyWriter hides ReadFrom, which would bring a buffer of its own.
+type onlyWriter struct{ io.Writer }
+
+func hexDigest(dst, digest []byte) []byte { return hex.AppendEncode(dst, digest) }
