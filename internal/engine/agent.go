@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
+
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+)
+
+// AgentName is the name of the agent's container. An engine holds a name once, and so one agent at a time: this is the
+// lock against a second backup.
+const AgentName = "docker-ucp-agent"
+
+// LabelStartedBy is the label on the agent's container and spool that says who started them, for the refusal of a
+// second run.
+const LabelStartedBy = "io.docker-ucp.started-by"
+
+// Where things lie inside the agent's container.
+const (
+	SocketPath  = "/run/docker.sock"
+	VolumesPath = "/volumes"
+	SpoolPath   = "/spool"
+	OutputPath  = "/output"
+)
+
+// AgentSpec is what an agent gets to see of its machine.
+type AgentSpec struct {
+	Image       string
+	StartedBy   string
+	Socket      string   // the engine's socket on its machine
+	Volumes     []string // mounted read-only below VolumesPath
+	Spool       string   // the volume at SpoolPath
+	Output      string   // a file on the engine's machine, mounted at OutputPath; empty for none
+	OutputOwner int      // the user ID that owns Output
+	SecurityOpt []string // added to those that the agent gets anyway
+}
+
+// Agent is a container of ours on the engine.
+type Agent struct {
+	engine *Engine
+	ID     string
+}
+
+// CreateAgent makes the agent's container without starting it. It refuses when there is one already: see FindAgent.
+func (e *Engine) CreateAgent(ctx context.Context, spec AgentSpec) (*Agent, error) {
+	info, err := e.api.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the engine's state: %w", err)
+	}
+	config := &container.Config{
+		Image: spec.Image, User: "0:0",
+		OpenStdin: true, StdinOnce: true, AttachStdin: true,
+		Labels: map[string]string{LabelStartedBy: spec.StartedBy},
+	}
+	created, err := e.api.ContainerCreate(ctx, config, hostConfig(spec, info.SecurityOptions), &network.NetworkingConfig{}, nil, AgentName)
+	if cerrdefs.IsConflict(err) {
+		return nil, failure.Refuse(errors.New("another backup has just been started on this manager"), "see what it does: docker logs "+AgentName)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create container %s: %w", AgentName, err)
+	}
+	return &Agent{engine: e, ID: created.ID}, nil
+}
+
+// hostConfig is the least that the agent can do its work with. It reads files of any owner with DAC_READ_SEARCH alone;
+// writing into a file that belongs to somebody else than root takes DAC_OVERRIDE.
+func hostConfig(spec AgentSpec, engineOptions []string) *container.HostConfig {
+	capabilities := []string{"DAC_READ_SEARCH"}
+	if spec.Output != "" && spec.OutputOwner != 0 {
+		capabilities = append(capabilities, "DAC_OVERRIDE")
+	}
+	host := &container.HostConfig{
+		NetworkMode:    "none",
+		ReadonlyRootfs: true,
+		CapDrop:        []string{"ALL"},
+		CapAdd:         capabilities,
+		SecurityOpt:    securityOptions(spec.SecurityOpt, engineOptions),
+		// The events must be readable whatever the engine's own default is, and never leave the machine.
+		LogConfig: container.LogConfig{Type: "json-file"},
+		Mounts:    mounts(spec),
+	}
+	if hasOption(engineOptions, "userns") {
+		host.UsernsMode = "host" // volumes and the socket belong to the machine's users, not to a mapped range
+	}
+	return host
+}
+
+func mounts(spec AgentSpec) []mount.Mount {
+	all := []mount.Mount{
+		{Type: mount.TypeBind, Source: spec.Socket, Target: SocketPath},
+		{Type: mount.TypeVolume, Source: spec.Spool, Target: SpoolPath},
+	}
+	for _, name := range spec.Volumes {
+		all = append(all, mount.Mount{
+			Type: mount.TypeVolume, Source: name, Target: path.Join(VolumesPath, name), ReadOnly: true,
+			VolumeOptions: &mount.VolumeOptions{NoCopy: true},
+		})
+	}
+	if spec.Output != "" {
+		all = append(all, mount.Mount{Type: mount.TypeBind, Source: spec.Output, Target: OutputPath})
+	}
+	return all
+}
+
+// securityOptions switches SELinux labelling off where the engine has it: a labelled agent could open neither the
+// engine's socket nor the volumes, and relabelling a volume of UCP would take it away from UCP.
+func securityOptions(added, engineOptions []string) []string {
+	options := []string{"no-new-privileges"}
+	if hasOption(engineOptions, "selinux") {
+		options = append(options, "label=disable")
+	}
+	for _, option := range added {
+		if !slices.Contains(options, option) {
+			options = append(options, option)
+		}
+	}
+	return options
+}
+
+// hasOption finds "name=selinux", or "name=seccomp,profile=default", in what an engine reports.
+func hasOption(engineOptions []string, name string) bool {
+	return slices.ContainsFunc(engineOptions, func(option string) bool {
+		first, _, _ := strings.Cut(option, ",")
+		return first == "name="+name || first == name
+	})
+}
+
+// HasSELinux tells whether the engine labels its containers.
+func HasSELinux(engineOptions []string) bool { return hasOption(engineOptions, "selinux") }
+
+// CreateSpool makes the volume in which sealed archives wait. It reports whether it made one: a volume that is there
+// already is used and left there.
+func (e *Engine) CreateSpool(ctx context.Context, name, startedBy string) (made bool, err error) {
+	_, err = e.api.VolumeInspect(ctx, name)
+	if err == nil {
+		return false, nil
+	}
+	if !cerrdefs.IsNotFound(err) {
+		return false, fmt.Errorf("look at volume %s: %w", name, err)
+	}
+	if _, err := e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: map[string]string{LabelStartedBy: startedBy}}); err != nil {
+		return false, fmt.Errorf("create volume %s: %w", name, err)
+	}
+	return true, nil
+}
+
+// RemoveVolume removes a volume; one that is gone is no error.
+func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
+	if err := e.api.VolumeRemove(ctx, name, false); err != nil && !cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("remove volume %s: %w", name, err)
+	}
+	return nil
+}
+
+// Found is an agent's container that an earlier run left, or that a run of somebody else uses.
+type Found struct {
+	*Agent
+	Image     string
+	Running   bool
+	StartedBy string
+	Since     time.Time
+}
+
+// FindAgent returns the agent's container on this engine, or nil.
+func (e *Engine) FindAgent(ctx context.Context) (*Found, error) {
+	inspected, err := e.api.ContainerInspect(ctx, AgentName)
+	if cerrdefs.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for container %s: %w", AgentName, err)
+	}
+	found := &Found{Agent: &Agent{engine: e, ID: inspected.ID}}
+	if inspected.Config != nil {
+		found.Image, found.StartedBy = inspected.Config.Image, inspected.Config.Labels[LabelStartedBy]
+	}
+	if inspected.State != nil {
+		found.Running = inspected.State.Running
+	}
+	found.Since, err = time.Parse(time.RFC3339Nano, inspected.Created)
+	if err != nil {
+		return nil, fmt.Errorf("read when container %s was created: %w", AgentName, err)
+	}
+	return found, nil
+}

@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+)
+
+// Start starts the agent and returns its standard input. What is written there is kept nowhere: not in the container's
+// log, not in what inspecting it shows.
+func (a *Agent) Start(ctx context.Context) (stdin io.WriteCloser, err error) {
+	attached, err := a.engine.api.ContainerAttach(ctx, a.ID, container.AttachOptions{Stream: true, Stdin: true})
+	if err != nil {
+		return nil, fmt.Errorf("attach to container %s: %w", AgentName, err)
+	}
+	if err := a.engine.api.ContainerStart(ctx, a.ID, container.StartOptions{}); err != nil {
+		attached.Close()
+		return nil, fmt.Errorf("start container %s: %w", AgentName, err)
+	}
+	return attachedInput{attached}, nil
+}
+
+type attachedInput struct{ types.HijackedResponse }
+
+func (in attachedInput) Write(p []byte) (int, error) { return in.Conn.Write(p) }
+
+func (in attachedInput) Close() error {
+	in.HijackedResponse.Close()
+	return nil
+}
+
+// Log copies what the agent says on its standard output since it was created, until it ends. When the connection
+// breaks, or the engine ends the stream early, it returns an error, and the caller asks again.
+func (a *Agent) Log(ctx context.Context, stdout, stderr io.Writer, follow bool) error {
+	stream, err := a.engine.api.ContainerLogs(ctx, a.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: follow})
+	if err != nil {
+		return fmt.Errorf("read the log of container %s: %w", AgentName, err)
+	}
+	_, err = stdcopy.StdCopy(stdout, stderr, stream)
+	return errors.Join(err, stream.Close())
+}
+
+// Exited returns the agent's exit status, or false while it runs.
+func (a *Agent) Exited(ctx context.Context) (status int, exited bool, err error) {
+	inspected, err := a.engine.api.ContainerInspect(ctx, a.ID)
+	if err != nil {
+		return 0, false, fmt.Errorf("inspect container %s: %w", AgentName, err)
+	}
+	if inspected.State == nil || inspected.State.Running || inspected.State.Status == container.StateCreated {
+		return 0, false, nil
+	}
+	return inspected.State.ExitCode, true, nil
+}
+
+// Terminate tells a running agent to put everything back and end, and does not wait for it.
+func (a *Agent) Terminate(ctx context.Context) error {
+	err := a.engine.api.ContainerKill(ctx, a.ID, "SIGTERM")
+	if err == nil || cerrdefs.IsConflict(err) || cerrdefs.IsNotFound(err) {
+		return nil
+	}
+	return fmt.Errorf("signal container %s: %w", AgentName, err)
+}
+
+// removeTries bounds how often Remove asks an engine that is just removing the container, or still ending it.
+const removeTries = 10
+
+// Remove removes the agent's container, which must have ended; one that is gone is no error.
+func (a *Agent) Remove(ctx context.Context) error {
+	var err error
+	for range removeTries {
+		err = a.engine.api.ContainerRemove(ctx, a.ID, container.RemoveOptions{})
+		if err == nil || cerrdefs.IsNotFound(err) {
+			return nil
+		}
+		if !cerrdefs.IsConflict(err) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("remove container %s: %w", AgentName, err)
+}
+
+// Fetch copies one regular file out of the agent's container, running or not, and returns its size.
+func (a *Agent) Fetch(ctx context.Context, path string, dst io.Writer) (size int64, err error) {
+	stream, _, err := a.engine.api.CopyFromContainer(ctx, a.ID, path)
+	if err != nil {
+		return 0, fmt.Errorf("copy %s out of container %s: %w", path, AgentName, err)
+	}
+	defer func() { err = errors.Join(err, stream.Close()) }()
+	archive := tar.NewReader(stream)
+	header, err := archive.Next()
+	if err != nil {
+		return 0, fmt.Errorf("copy %s out of container %s: %w", path, AgentName, err)
+	}
+	if header.Typeflag != tar.TypeReg {
+		return 0, fmt.Errorf("copy %s out of container %s: not a regular file", path, AgentName)
+	}
+	if size, err = io.CopyBuffer(dst, archive, make([]byte, 1<<20)); err != nil {
+		return size, fmt.Errorf("copy %s out of container %s: %w", path, AgentName, err)
+	}
+	return size, nil
+}

@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/pkg/jsonmessage"
+
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+)
+
+// AgentPath is where the agent's program lies in its image. A program that is started under this name is the agent.
+const AgentPath = "/docker-ucp-agent"
+
+// imageRepository names the images that ImportAgent makes; the tag is the program's digest.
+const imageRepository = "docker-ucp/agent"
+
+// ImportAgent makes an image of the program at path, alone in an otherwise empty file system, and returns its name.
+// Nothing is pulled, so it works on an engine that reaches no registry.
+func (e *Engine) ImportAgent(ctx context.Context, path string) (name string, err error) {
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read this program to make the agent's image: %w", err)
+	}
+	if err := e.refuseForeign(ctx, program); err != nil {
+		return "", err
+	}
+	digest := sha256.Sum256(program)
+	name = imageRepository + ":" + hex.EncodeToString(digest[:6])
+	layer, err := layerOf(program)
+	if err != nil {
+		return "", err
+	}
+	answer, err := e.api.ImageImport(ctx, image.ImportSource{Source: layer, SourceName: "-"}, name, image.ImportOptions{
+		Changes: []string{fmt.Sprintf("ENTRYPOINT [%q]", AgentPath)},
+	})
+	if err != nil {
+		return "", fmt.Errorf("import the agent's image: %w", err)
+	}
+	return name, errors.Join(readAnswer(answer), answer.Close())
+}
+
+// RemoveImage removes an image that ImportAgent made. One that is gone, or that a container still uses, is no error:
+// the last user removes it.
+func (e *Engine) RemoveImage(ctx context.Context, name string) error {
+	_, err := e.api.ImageRemove(ctx, name, image.RemoveOptions{PruneChildren: true})
+	if err == nil || cerrdefs.IsNotFound(err) || cerrdefs.IsConflict(err) {
+		return nil
+	}
+	return fmt.Errorf("remove image %s: %w", name, err)
+}
+
+// refuseForeign refuses a program that cannot run in an empty image on the engine's machine.
+func (e *Engine) refuseForeign(ctx context.Context, program []byte) error {
+	version, err := e.api.ServerVersion(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the engine for its platform: %w", err)
+	}
+	platform := version.Os + "/" + version.Arch
+	hint := "run the docker-ucp built for " + platform + ", for example on the manager itself"
+	binary, err := elf.NewFile(bytes.NewReader(program))
+	if err != nil {
+		return failure.Refuse(fmt.Errorf("this program is not for %s, where the agent must run", platform), hint)
+	}
+	if goarch(binary.Machine) != version.Arch || version.Os != "linux" {
+		return failure.Refuse(fmt.Errorf("this program is for linux/%s, and the agent must run on %s", goarch(binary.Machine), platform), hint)
+	}
+	for _, segment := range binary.Progs {
+		if segment.Type == elf.PT_INTERP {
+			return failure.Refuse(errors.New("this program is linked dynamically and cannot run in an empty image"),
+				"build it with: make build")
+		}
+	}
+	return nil
+}
+
+func goarch(machine elf.Machine) string {
+	switch machine { //nolint:exhaustive // the machines that engines run on; any other is named as the format names it.
+	case elf.EM_X86_64:
+		return "amd64"
+	case elf.EM_AARCH64:
+		return "arm64"
+	case elf.EM_S390:
+		return "s390x"
+	case elf.EM_PPC64:
+		return "ppc64le"
+	default:
+		return strings.ToLower(strings.TrimPrefix(machine.String(), "EM_"))
+	}
+}
+
+func layerOf(program []byte) (io.Reader, error) {
+	var layer bytes.Buffer
+	layer.Grow(len(program) + 4096)
+	archive := tar.NewWriter(&layer)
+	header := &tar.Header{Name: strings.TrimPrefix(AgentPath, "/"), Mode: 0o755, Size: int64(len(program))}
+	if err := archive.WriteHeader(header); err != nil {
+		return nil, fmt.Errorf("make the agent's image: %w", err)
+	}
+	if _, err := archive.Write(program); err != nil {
+		return nil, fmt.Errorf("make the agent's image: %w", err)
+	}
+	return &layer, archive.Close()
+}
+
+// readAnswer reads the engine's stream of messages to its end; an import that failed says so only there.
+func readAnswer(answer io.Reader) error {
+	decoder := json.NewDecoder(answer)
+	for {
+		var message jsonmessage.JSONMessage
+		switch err := decoder.Decode(&message); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("import the agent's image: read the engine's answer: %w", err)
+		case message.Error != nil:
+			return fmt.Errorf("import the agent's image: %w", message.Error)
+		}
+	}
+}

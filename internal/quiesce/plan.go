@@ -1,0 +1,77 @@
+// Package quiesce brings containers to rest and, whatever happens, back again.
+//
+// A Plan names, wave by wave, the containers that run now and how each is brought to rest. Because it names only those
+// that ran, undoing needs no memory of how far the way down came: Resume looks at each container and starts what is
+// stopped and unfreezes what is frozen. The same plan, kept anywhere, lets anybody finish the work of a runner that
+// died.
+//
+// The package does not promise that a container is healthy after Resume, only that the engine says it runs.
+package quiesce
+
+import (
+	"context"
+	"time"
+)
+
+// Action is how a container is brought to rest.
+type Action string
+
+const (
+	// Stop ends the container's process; the container is started again afterwards.
+	Stop Action = "stop"
+	// Pause freezes the container's processes; used where a stop would have somebody else replace or remove it.
+	Pause Action = "pause"
+)
+
+// Target is one container that runs now.
+type Target struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Action Action `json:"action"`
+}
+
+// Plan is what to bring to rest: the waves one after the other, the targets of a wave at the same time.
+type Plan struct {
+	Waves [][]Target `json:"waves"`
+	// StopTimeout is how long a container may take to end before the engine kills it; nil leaves it to the container.
+	StopTimeout *time.Duration `json:"stop_timeout,omitempty"`
+}
+
+// State is what Resume needs to know of a container.
+type State struct {
+	Running bool
+	Paused  bool
+}
+
+// Engine is what quiesce asks of a container engine.
+type Engine interface {
+	StopContainer(ctx context.Context, id string, timeout *time.Duration) error
+	StartContainer(ctx context.Context, id string) error
+	PauseContainer(ctx context.Context, id string) error
+	UnpauseContainer(ctx context.Context, id string) error
+	// ContainerState returns an error for which IsGone is true when there is no such container.
+	ContainerState(ctx context.Context, id string) (State, error)
+	IsGone(err error) bool
+}
+
+// Len returns the number of containers in the plan.
+func (p *Plan) Len() int {
+	n := 0
+	for _, wave := range p.Waves {
+		n += len(wave)
+	}
+	return n
+}
+
+// Names returns the names of the containers that the plan brings to rest by action, in the plan's order.
+func (p *Plan) Names(action Action) []string {
+	var names []string
+	for _, wave := range p.Waves {
+		for _, target := range wave {
+			if target.Action == action {
+				names = append(names, target.Name)
+			}
+		}
+	}
+	return names
+}

@@ -1,0 +1,104 @@
+package quiesce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// How often a container that does not come up is tried, and the first pause between two tries; it doubles.
+const (
+	resumeTries = 5
+	resumePause = 500 * time.Millisecond
+)
+
+// NotResumed is the error of containers that ran before and could not be brought back.
+type NotResumed struct {
+	Targets []Target
+	Causes  []error // why, in the order of Targets
+}
+
+func (e *NotResumed) Error() string {
+	lines := make([]string, len(e.Targets))
+	for i, target := range e.Targets {
+		lines[i] = fmt.Sprintf("start %s again: %v", target.Name, e.Causes[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the causes.
+func (e *NotResumed) Unwrap() []error { return e.Causes }
+
+// Names returns the names of the containers that do not run.
+func (e *NotResumed) Names() []string {
+	names := make([]string, len(e.Targets))
+	for i, target := range e.Targets {
+		names[i] = target.Name
+	}
+	return names
+}
+
+// Resume brings every container of the plan back, last wave first, and goes on past those that fail: a control plane
+// that lacks one container is better than one that lacks all. Containers that run already are left alone, so it may be
+// called at any time and more than once. The error is a *NotResumed.
+func (p *Plan) Resume(ctx context.Context, engine Engine) error {
+	failed := &NotResumed{}
+	for _, wave := range slices.Backward(p.Waves) {
+		results := make([]error, len(wave))
+		var group sync.WaitGroup
+		for i, target := range wave {
+			group.Go(func() { results[i] = resumeWithTries(ctx, engine, target) })
+		}
+		group.Wait()
+		for i, err := range results {
+			if err != nil {
+				failed.Targets = append(failed.Targets, wave[i])
+				failed.Causes = append(failed.Causes, err)
+			}
+		}
+	}
+	if len(failed.Targets) > 0 {
+		return failed
+	}
+	return nil
+}
+
+func resumeWithTries(ctx context.Context, engine Engine, target Target) error {
+	pause := resumePause
+	for try := 1; ; try++ {
+		err := resume(ctx, engine, target)
+		if err == nil || engine.IsGone(err) || try == resumeTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		case <-time.After(pause):
+			pause *= 2
+		}
+	}
+}
+
+// resume does what the container's state asks for and not what the plan once did to it. A container that was to be
+// paused and no longer runs, or is gone, is left to its owner: the swarm replaces its tasks, kubelet its pods.
+func resume(ctx context.Context, engine Engine, target Target) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	state, err := engine.ContainerState(ctx, target.ID)
+	switch {
+	case err != nil && target.Action == Pause && engine.IsGone(err):
+		return nil
+	case err != nil:
+		return err
+	case state.Paused:
+		return engine.UnpauseContainer(ctx, target.ID)
+	case state.Running, target.Action == Pause:
+		return nil
+	default:
+		return engine.StartContainer(ctx, target.ID)
+	}
+}

@@ -1,0 +1,69 @@
+package ucp
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/system"
+)
+
+// readDetails asks for what the list of containers does not say: which of them the engine removes when they stop, and
+// the members of the key-value store.
+func (i *Instance) readDetails(ctx context.Context, engine Engine) error {
+	for n := range i.Containers {
+		c := &i.Containers[n]
+		inspected, err := engine.ContainerInspect(ctx, c.ID)
+		if err != nil {
+			return fmt.Errorf("inspect container %s: %w", c.Name, err)
+		}
+		c.AutoRemove = inspected.HostConfig != nil && inspected.HostConfig.AutoRemove
+		if c.Name == "ucp-kv" && inspected.Config != nil {
+			i.KVMembers = kvMembers(inspected.Args, inspected.Config.Env)
+		}
+	}
+	return nil
+}
+
+// kvMembers reads etcd's own --initial-cluster (or ETCD_INITIAL_CLUSTER), "name=url,name=url".
+func kvMembers(args, env []string) []string {
+	for n, arg := range args {
+		if value, found := strings.CutPrefix(arg, "--initial-cluster="); found {
+			return strings.Split(value, ",")
+		}
+		if arg == "--initial-cluster" && n+1 < len(args) {
+			return strings.Split(args[n+1], ",")
+		}
+	}
+	for _, variable := range env {
+		if value, found := strings.CutPrefix(variable, "ETCD_INITIAL_CLUSTER="); found {
+			return strings.Split(value, ",")
+		}
+	}
+	return nil
+}
+
+func (i *Instance) readSwarm(ctx context.Context, engine Engine, info system.Info) {
+	if info.Swarm.Cluster != nil {
+		i.Swarm.ClusterID = info.Swarm.Cluster.ID
+	}
+	i.Node = Node{ID: info.Swarm.NodeID, Name: info.Name, Address: info.Swarm.NodeAddr, Role: "manager"}
+	nodes, err := engine.NodeList(ctx, swarm.NodeListOptions{})
+	if err != nil {
+		// A swarm without quorum cannot list its nodes. The backup of a survivor is then worth most, so it goes on
+		// with the managers that the engine itself remembers.
+		for _, peer := range info.Swarm.RemoteManagers {
+			i.Swarm.Managers = append(i.Swarm.Managers, Member{ID: peer.NodeID, Address: peer.Addr})
+		}
+		return
+	}
+	for _, node := range nodes {
+		if node.Spec.Role == swarm.NodeRoleManager {
+			i.Swarm.Managers = append(i.Swarm.Managers, member(node))
+		}
+	}
+	slices.SortFunc(i.Swarm.Managers, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+}

@@ -1,0 +1,63 @@
+package ucp
+
+import (
+	"strings"
+
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+)
+
+// rank orders UCP's containers for a stop: lower ranks go first and come back last.
+type rank int
+
+const (
+	reconcilers rank = iota // start what somebody stopped, so they must rest before anything else
+	components              // everything that reads and writes the stores
+	stores                  // must still be there when the last writer ends
+	ranks
+)
+
+// rankOf follows the order in which the vendor's installer brings UCP up (UCP 3.2 installation logs, ucp-facts 2.7):
+// stores, then components, then agents. Components come up in any order after a reboot of the host, and wait for each
+// other by themselves, so they need no finer order, which would only make UCP's down time longer.
+func rankOf(name string) rank {
+	switch base, _, _ := strings.Cut(name, "."); base {
+	case "ucp-agent", "ucp-manager-agent", "ucp-cluster-agent", "ucp-worker-agent", "ucp-reconcile":
+		return reconcilers
+	case "ucp-kv", "ucp-auth-store":
+		return stores
+	default:
+		return components
+	}
+}
+
+// QuiescePlan returns how to bring the instance's running containers to rest. Those that do not run are not in it, and
+// so stay as they are.
+func (i *Instance) QuiescePlan() quiesce.Plan {
+	waves := make([][]quiesce.Target, ranks)
+	for _, c := range i.Containers {
+		action := c.action()
+		// An engine cannot pause a container that waits for its next start.
+		if c.State != "running" && (c.State != "restarting" || action == quiesce.Pause) {
+			continue
+		}
+		r := rankOf(c.Name)
+		waves[r] = append(waves[r], quiesce.Target{ID: c.ID, Name: c.Name, Action: action})
+	}
+	var plan quiesce.Plan
+	for _, wave := range waves {
+		if len(wave) > 0 {
+			plan.Waves = append(plan.Waves, wave)
+		}
+	}
+	return plan
+}
+
+// action says why some containers must not be stopped: the swarm would replace a task, the engine would remove a
+// container that was started with --rm, and what is not UCP's own (a pod, a user's container on a UCP volume) has an
+// owner who would act on its end.
+func (c *Container) action() quiesce.Action {
+	if c.Task || c.AutoRemove || !c.Ours {
+		return quiesce.Pause
+	}
+	return quiesce.Stop
+}
