@@ -1,0 +1,59 @@
+package lab
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// controlGroup is where the node's containers are counted, apart from those of the host's engine.
+func (n *Node) controlGroup() string { return "/" + n.lab.state.ID + "/" + n.Name }
+
+// removeControlGroups removes the lab's groups from every hierarchy. The kernel takes a moment to see that the processes
+// in them are gone.
+func (l *Lab) removeControlGroups() error {
+	if l.state.ID == "" {
+		return nil
+	}
+	roots, err := filepath.Glob("/sys/fs/cgroup/*/" + l.state.ID)
+	if err != nil {
+		return err
+	}
+	for _, root := range append(roots, "/sys/fs/cgroup/"+l.state.ID) {
+		deadline := time.Now().Add(10 * time.Second)
+		for {
+			err := removeFolders(root)
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				return err
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// removeFolders removes a tree that has folders alone to be removed, the innermost first.
+func removeFolders(root string) error {
+	var folders []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			folders = append(folders, path)
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, folder := range slices.Backward(folders) {
+		if err := os.Remove(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return err
+}

@@ -1,0 +1,151 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+//go:embed node.sh
+var nodeScript string
+
+// boot starts the node's first process, plugs its cable in, starts sshd where there is one, and the engine.
+func (n *Node) boot(ctx context.Context) error {
+	if err := n.makeFiles(ctx); err != nil {
+		return err
+	}
+	if err := n.unshare(); err != nil {
+		return fmt.Errorf("start node %s: %w", n.Name, err)
+	}
+	if err := n.plug(ctx); err != nil {
+		return fmt.Errorf("connect node %s: %w", n.Name, err)
+	}
+	if err := n.startSSH(ctx); err != nil {
+		return fmt.Errorf("start sshd on node %s: %w", n.Name, err)
+	}
+	return n.launchEngine(ctx)
+}
+
+// unshare starts the first process and waits until its view of the file systems is made.
+func (n *Node) unshare() error {
+	command := exec.Command(program("sh"), "-c", nodeScript, "lab-"+n.lab.state.ID, n.Dir, n.Name, n.disk())
+	command.Env = cleanEnvironment()
+	command.SysProcAttr = &syscall.SysProcAttr{
+		Setsid:     true,
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS,
+	}
+	goAhead, err := command.StdinPipe()
+	if err != nil {
+		return err
+	}
+	ready, said, err := os.Pipe() // not StdoutPipe: the process outlives this function
+	if err != nil {
+		return err
+	}
+	log, err := os.Create(n.logPath("node"))
+	if err != nil {
+		return errors.Join(err, ready.Close(), said.Close())
+	}
+	command.Stdout, command.Stderr = said, log
+	err = command.Start()
+	if err := errors.Join(err, said.Close(), log.Close()); err != nil {
+		return errors.Join(err, ready.Close())
+	}
+	err = n.register(command.Process.Pid)
+	if err == nil {
+		_, err = io.WriteString(goAhead, "go\n")
+	}
+	err = errors.Join(err, goAhead.Close())
+	if err == nil {
+		err = awaitReady(ready, n.logPath("node"))
+	}
+	return errors.Join(err, ready.Close())
+}
+
+// register writes the first process down; it does nothing before that.
+func (n *Node) register(pid int) error {
+	first, err := identify(pid)
+	if err != nil {
+		return err
+	}
+	return n.lab.record(func() { n.kept.First = first })
+}
+
+func awaitReady(from io.Reader, log string) error {
+	line, err := bufio.NewReader(from).ReadString('\n')
+	if strings.TrimSpace(line) == "ready" {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("its namespaces could not be made: %s", lastLines(log, 5))
+	}
+	return err
+}
+
+// powerOff ends the node as a power cut would.
+func (n *Node) powerOff() error {
+	if err := n.stopWire(); err != nil {
+		return err
+	}
+	if err := n.kept.First.end(); err != nil {
+		return fmt.Errorf("end node %s: %w", n.Name, err)
+	}
+	return nil
+}
+
+// makeFiles writes what the node sees in place of the host's own /etc files.
+func (n *Node) makeFiles(ctx context.Context) error {
+	for _, dir := range []string{"etc", "data", "home"} {
+		if err := os.MkdirAll(filepath.Join(n.Dir, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	passwd, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return err
+	}
+	files := map[string]string{
+		"hosts":       n.lab.hosts(),
+		"resolv.conf": "nameserver 127.0.0.1\n", // refuses at once; an unreachable one costs swarm 20 s a task
+		"passwd":      moveRoot(string(passwd), filepath.Join(n.Dir, "home")),
+		"shadow":      "root:*:19000:0:99999:7:::\n", // not locked, or sshd refuses root's key too
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(n.Dir, "etc", name), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(n.Dir, "daemon.json"), []byte("{}\n"), 0o644); err != nil {
+		return err
+	}
+	return n.makeDisk(ctx)
+}
+
+// moveRoot gives root an empty home, so that ssh meets neither the host's shell start-up files nor its Docker contexts.
+func moveRoot(passwd, home string) string {
+	lines := strings.SplitAfter(passwd, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "root:") {
+			lines[i] = "root:x:0:0:root:" + home + ":/bin/sh\n"
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+// hosts is the /etc/hosts of every node.
+func (l *Lab) hosts() string {
+	var b strings.Builder
+	b.WriteString("127.0.0.1 localhost\n")
+	for _, node := range l.state.Nodes {
+		fmt.Fprintf(&b, "%s %s\n", node.Address, node.Name)
+	}
+	return b.String()
+}
