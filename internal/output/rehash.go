@@ -1,0 +1,35 @@
+package output
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+)
+
+const rehashChunk = 1 << 20
+
+// Rehash reads FILE.part from its start and returns its SHA-256 and size, to be compared with those of whoever wrote
+// it. It is told how many bytes it read each time through count, which may be nil. Where Write goes on is not changed.
+func (f *File) Rehash(ctx context.Context, count func(n int64)) (digest string, size int64, err error) {
+	hash, chunk := sha256.New(), make([]byte, rehashChunk)
+	for {
+		if err := ctx.Err(); err != nil {
+			return "", size, fmt.Errorf("read %s again: %w", f.part, err)
+		}
+		n, err := f.file.ReadAt(chunk, size)
+		_, _ = hash.Write(chunk[:n]) // never fails: package hash promises it
+		size += int64(n)
+		if count != nil {
+			count(int64(n))
+		}
+		if errors.Is(err, io.EOF) {
+			return hex.EncodeToString(hash.Sum(nil)), size, nil
+		}
+		if err != nil {
+			return "", size, fmt.Errorf("read %s again: %w", f.part, cause(err))
+		}
+	}
+}
