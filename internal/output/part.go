@@ -2,7 +2,6 @@ package output
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
@@ -104,7 +103,7 @@ func (f *File) clearStale() (err error) {
 		return errMoved
 	}
 	if err != nil {
-		return refuse("rm "+quote(f.part), "take over %s from an earlier run: %w", f.part, cause(err))
+		return f.refuseStale(err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	return f.removeStale(file)
@@ -123,9 +122,13 @@ func (f *File) removeStale(file *os.File) error {
 		return err
 	}
 	if err := f.root.Remove(base(f.part)); err != nil {
-		return fmt.Errorf("remove what an earlier run left: %w", cause(err))
+		return f.refuseStale(err)
 	}
 	return nil
+}
+
+func (f *File) refuseStale(err error) error {
+	return refuse("as its owner or as root: rm "+quote(f.part), "take over %s from an earlier run: %w", f.part, cause(err))
 }
 
 // stillNamed says errMoved when the name FILE.part no longer leads to the open file.
