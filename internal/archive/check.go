@@ -73,7 +73,7 @@ func Check(r io.Reader) (Summary, error) {
 	}
 	if err := c.run(); err != nil {
 		if c.last != "" {
-			err = fmt.Errorf("after %s: %w", printable(c.last), err)
+			err = fmt.Errorf("after %s: %w", Printable(c.last), err)
 		}
 		return Summary{}, fmt.Errorf("check the archive: %w", err)
 	}
@@ -132,7 +132,7 @@ func (c *checker) manifest() error {
 func (c *checker) entry(header *tar.Header) error {
 	e := &Entry{Name: header.Name, Type: header.Typeflag, Linkname: header.Linkname, Size: header.Size}
 	if err := e.validate(); err != nil {
-		return fmt.Errorf("%s: %w", printable(e.Name), err)
+		return fmt.Errorf("%s: %w", Printable(e.Name), err)
 	}
 	switch {
 	case e.Name == reportName:
@@ -160,7 +160,7 @@ func (c *checker) entry(header *tar.Header) error {
 func (c *checker) content(name string, content io.Reader) error {
 	c.hash.Reset()
 	if _, err := io.CopyBuffer(onlyWriter{c.hash}, onlyReader{content}, c.chunk); err != nil {
-		return fmt.Errorf("%s: %w", printable(name), err)
+		return fmt.Errorf("%s: %w", Printable(name), err)
 	}
 	c.lines.expect(c.hash.Sum(c.digest[:0]), name)
 	return nil

@@ -73,9 +73,9 @@ func appendSumLine(dst, digest []byte, name string) []byte {
 // sumEscaper escapes what would break a line or be taken for an escape.
 var sumEscaper = strings.NewReplacer("\\", "\\\\", "\n", "\\n")
 
-// printable renders a name of any bytes for an error message, as it is where
+// Printable renders a name of any bytes for an error message, as it is where
 // that is safe.
-func printable(name string) string {
+func Printable(name string) string {
 	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
 		return quoted
 	}

@@ -154,7 +154,7 @@ func (w *Writer) do(what string, call func() error) error {
 		return w.err
 	}
 	if err := call(); err != nil {
-		w.err = fmt.Errorf("write the archive: %s: %w", printable(what), err)
+		w.err = fmt.Errorf("write the archive: %s: %w", Printable(what), err)
 	}
 	return w.err
 }
