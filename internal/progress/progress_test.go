@@ -107,6 +107,12 @@ func TestTheRateFollowsAWireThatSlowsDown(t *testing.T) {
 	})
 }
 
+func TestATimeLeftBeyondReasonIsNotShown(t *testing.T) {
+	assert.Equal(t, timeLeft(1<<62, 0.001), time.Duration(-1))
+	assert.Equal(t, timeLeft(-5, 10), time.Duration(0))
+	assert.Equal(t, timeLeft(15, 10), 1500*time.Millisecond)
+}
+
 func TestJSONKeepsItsFieldNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -117,7 +123,9 @@ func TestJSONKeepsItsFieldNames(t *testing.T) {
 		later(time.Second)
 		ph.Set(4000)
 		ph.Done(nil)
-		p.Start("stop", 0, Items).Done(errors.New("stop container: timeout"))
+		stop := p.Start("stop", 0, Items)
+		later(time.Second)
+		stop.Done(errors.New("stop container: timeout"))
 		p.Say("done")
 		p.Warn("no room")
 		assert.Equal(t, out.String(), strings.TrimLeft(`
@@ -125,9 +133,10 @@ func TestJSONKeepsItsFieldNames(t *testing.T) {
 {"time":"2000-01-01T00:00:01Z","type":"progress","phase":"capture","unit":"bytes","done":1000,"total":4000,"rate":1000,"eta":3,"elapsed":1}
 {"time":"2000-01-01T00:00:01Z","type":"done","phase":"capture","unit":"bytes","done":4000,"total":4000,"rate":4000,"elapsed":1}
 {"time":"2000-01-01T00:00:01Z","type":"start","phase":"stop","unit":"items","done":0,"elapsed":0}
-{"time":"2000-01-01T00:00:01Z","type":"failed","phase":"stop","unit":"items","done":0,"rate":0,"elapsed":0,"level":"error","message":"stop container: timeout"}
-{"time":"2000-01-01T00:00:01Z","type":"message","level":"info","message":"done"}
-{"time":"2000-01-01T00:00:01Z","type":"message","level":"warning","message":"no room"}
+{"time":"2000-01-01T00:00:02Z","type":"progress","phase":"stop","unit":"items","done":0,"rate":0,"elapsed":1}
+{"time":"2000-01-01T00:00:02Z","type":"failed","phase":"stop","unit":"items","done":0,"rate":0,"elapsed":1,"level":"error","message":"stop container: timeout"}
+{"time":"2000-01-01T00:00:02Z","type":"message","level":"info","message":"done"}
+{"time":"2000-01-01T00:00:02Z","type":"message","level":"warning","message":"no room"}
 `, "\n"))
 	})
 }
