@@ -71,15 +71,15 @@ func TestOfManyRunsAtOnceExactlyOneWins(t *testing.T) {
 
 func TestLinksOnTheWayAreResolvedAndTheFileItselfIsNot(t *testing.T) {
 	folder := tempDir(t)
-	real := filepath.Join(folder, "real folder")
-	assert.NilError(t, os.Mkdir(real, 0o700))
-	assert.NilError(t, os.Symlink(real, filepath.Join(folder, "link")))
+	target := filepath.Join(folder, "real folder")
+	assert.NilError(t, os.Mkdir(target, 0o700))
+	assert.NilError(t, os.Symlink(target, filepath.Join(folder, "link")))
 	f := create(t, filepath.Join(folder, "link", "ucp.tar"))
-	assert.Equal(t, f.Part(), filepath.Join(real, "ucp.tar.part"))
+	assert.Equal(t, f.Part(), filepath.Join(target, "ucp.tar.part"))
 
-	for _, target := range []string{filepath.Join(real, "ucp.tar"), "nowhere", folder} {
+	for _, aim := range []string{filepath.Join(target, "ucp.tar"), "nowhere", folder} {
 		link := filepath.Join(folder, "latest.tar")
-		assert.NilError(t, os.Symlink(target, link))
+		assert.NilError(t, os.Symlink(aim, link))
 		_, err := Create(link)
 		assert.ErrorContains(t, err, "it is a symbolic link")
 		assert.Equal(t, failure.KindOf(err), failure.Refused)

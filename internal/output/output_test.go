@@ -95,17 +95,15 @@ func TestAnOldFileStaysUntilAWholeOneReplacesIt(t *testing.T) {
 
 func TestAFailedCommitLeavesNothing(t *testing.T) {
 	for name, tc := range map[string]struct {
-		damage func(t *testing.T, f *File)
+		damage func(f *File) error
 		want   string
 	}{
-		"the disk refuses the last bytes": {func(t *testing.T, f *File) { assert.NilError(t, f.file.Close()) }, "sync "},
-		"a folder took the name":          {func(t *testing.T, f *File) { assert.NilError(t, os.Mkdir(f.path, 0o700)) }, "rename "},
-		"the part is gone":                {func(t *testing.T, f *File) { assert.NilError(t, os.Remove(f.part)) }, "no such file"},
-		"the folder is gone": {func(t *testing.T, f *File) {
-			assert.NilError(t, os.RemoveAll(filepath.Dir(f.part)))
-		}, "no such file"},
-		"the folder was moved away": {func(t *testing.T, f *File) {
-			assert.NilError(t, os.Rename(filepath.Dir(f.part), filepath.Dir(f.part)+".old"))
+		"the disk refuses the last bytes": {func(f *File) error { return f.file.Close() }, "sync "},
+		"a folder took the name":          {func(f *File) error { return os.Mkdir(f.path, 0o700) }, "rename "},
+		"the part is gone":                {func(f *File) error { return os.Remove(f.part) }, "no such file"},
+		"the folder is gone":              {func(f *File) error { return os.RemoveAll(filepath.Dir(f.part)) }, "no such file"},
+		"the folder was moved away": {func(f *File) error {
+			return os.Rename(filepath.Dir(f.part), filepath.Dir(f.part)+".old")
 		}, "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +111,7 @@ func TestAFailedCommitLeavesNothing(t *testing.T) {
 			assert.NilError(t, os.Mkdir(folder, 0o700))
 			f := create(t, filepath.Join(folder, "ucp.tar"))
 			write(t, f, "whole")
-			tc.damage(t, f)
+			assert.NilError(t, tc.damage(f))
 			err := f.Commit()
 			assert.ErrorContains(t, err, tc.want)
 			assert.Check(t, !strings.Contains(err.Error(), "\n"), err)

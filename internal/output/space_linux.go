@@ -7,5 +7,5 @@ func available(folder string) (blocks, size uint64, err error) {
 	if err := unix.Statfs(folder, &stat); err != nil {
 		return 0, 0, err
 	}
-	return stat.Bavail, uint64(stat.Frsize), nil
+	return stat.Bavail, uint64(max(stat.Frsize, 0)), nil
 }

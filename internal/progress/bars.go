@@ -61,9 +61,9 @@ func (r *barRenderer) say(level, message string) {
 }
 
 // above prints lines where the bar stands and draws the bar below them.
-func (r *barRenderer) above(print func()) {
+func (r *barRenderer) above(lines func()) {
 	r.erase()
-	print()
+	lines()
 	r.draw()
 }
 

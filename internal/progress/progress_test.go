@@ -203,7 +203,7 @@ type brokenWriter struct{}
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 
 func TestTheDataPathNeverWaitsForATerminalThatStandsStill(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		held := &heldWriter{release: make(chan struct{})}
 		p := New(Auto, held, true)
 		ph := p.Start("capture", 100, Bytes)
