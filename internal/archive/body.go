@@ -6,9 +6,8 @@ import (
 	"io"
 )
 
-const (
-	holeBreath = 64 << 20 // bytes of a hole between two looks at the reader
-)
+// holeBreath is how many bytes of a hole go between two looks at the reader.
+const holeBreath = 64 << 20
 
 // errLong is a file that goes on after the size in its header.
 var errLong = errors.New("content goes on after its end")
@@ -17,9 +16,9 @@ var errLong = errors.New("content goes on after its end")
 var zeros [64 << 10]byte
 
 // body writes an entry's content and hashes what it expands to.
-func (w *Writer) body(dst io.Writer, e *Entry, content io.Reader) error {
+func (w *Writer) body(e *Entry, content io.Reader) error {
 	if e.Extents == nil {
-		if err := w.data(dst, content, e.Size); err != nil {
+		if err := w.data(content, e.Size); err != nil {
 			return err
 		}
 		return w.end(content)
@@ -29,7 +28,7 @@ func (w *Writer) body(dst io.Writer, e *Entry, content io.Reader) error {
 		if err := w.hole(content, x.Offset-at); err != nil {
 			return err
 		}
-		if err := w.data(dst, content, x.Length); err != nil {
+		if err := w.data(content, x.Length); err != nil {
 			return err
 		}
 		at = x.Offset + x.Length
@@ -41,7 +40,7 @@ func (w *Writer) body(dst io.Writer, e *Entry, content io.Reader) error {
 }
 
 // data copies n bytes in chunks, through the hash.
-func (w *Writer) data(dst io.Writer, content io.Reader, n int64) error {
+func (w *Writer) data(content io.Reader, n int64) error {
 	for left := n; left > 0; {
 		chunk := w.chunk[:min(left, chunkSize)]
 		if _, err := io.ReadFull(content, chunk); err != nil {
@@ -53,7 +52,7 @@ func (w *Writer) data(dst io.Writer, content io.Reader, n int64) error {
 		if _, err := w.hash.Write(chunk); err != nil {
 			return err
 		}
-		if _, err := dst.Write(chunk); err != nil {
+		if _, err := w.out.Write(chunk); err != nil {
 			return err
 		}
 		left -= int64(len(chunk))

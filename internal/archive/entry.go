@@ -50,6 +50,9 @@ func (e *Entry) Stored() int64 {
 // validate refuses a header that no reader could act upon. Names and order are
 // for layout to judge.
 func (e *Entry) validate() error {
+	if e.UID < 0 || e.GID < 0 || e.DevMajor != fit(e.DevMajor, maxOctal8) || e.DevMinor != fit(e.DevMinor, maxOctal8) {
+		return fmt.Errorf("owner %d:%d or device %d:%d is no possible number", e.UID, e.GID, e.DevMajor, e.DevMinor)
+	}
 	switch e.Type {
 	case tar.TypeReg:
 		if e.Size < 0 {

@@ -27,7 +27,7 @@ var errDiscarded = errors.New("the archive is closed")
 // one goroutine.
 type Writer struct {
 	out     *bufio.Writer
-	tar     *tar.Writer
+	header  header
 	layout  *layout
 	sums    *sumList
 	hash    hash.Hash
@@ -46,7 +46,7 @@ func NewWriter(dst io.Writer, scratch string) (*Writer, error) {
 	}
 	out := bufio.NewWriterSize(dst, smallSize)
 	return &Writer{
-		out: out, tar: tar.NewWriter(out), layout: newLayout(), sums: sums,
+		out: out, layout: newLayout(), sums: sums,
 		hash: sha256.New(), chunk: make([]byte, chunkSize),
 	}, nil
 }
@@ -108,7 +108,7 @@ func (w *Writer) WriteEntry(e *Entry, content io.Reader) error {
 			return err
 		}
 		if e.Type != tar.TypeReg {
-			return w.header(e)
+			return w.writeHeader(e)
 		}
 		return w.regular(e, content)
 	})
@@ -125,13 +125,16 @@ func (w *Writer) Close() error {
 		if err != nil {
 			return err
 		}
-		if err := w.header(w.own(sumsName, size)); err != nil {
+		if err := w.writeHeader(w.own(sumsName, size)); err != nil {
 			return err
 		}
-		if _, err := io.CopyBuffer(onlyWriter{w.tar}, lines, w.chunk); err != nil {
+		if _, err := io.CopyBuffer(onlyWriter{w.out}, onlyReader{lines}, w.chunk); err != nil {
 			return err
 		}
-		if err := w.tar.Close(); err != nil {
+		if err := w.pad(size); err != nil {
+			return err
+		}
+		if _, err := w.out.Write(zeros[:2*blockSize]); err != nil { // the tar's end
 			return err
 		}
 		return w.out.Flush()
@@ -172,43 +175,38 @@ func (w *Writer) small(name string, content []byte) error {
 
 // regular writes header and content of a regular file and notes its checksum.
 func (w *Writer) regular(e *Entry, content io.Reader) error {
-	var dst io.Writer = w.tar
-	stored := e.Stored()
-	if e.Extents == nil {
-		if err := w.header(e); err != nil {
-			return err
-		}
-	} else {
-		if err := w.sparseHeader(e, stored); err != nil {
-			return err
-		}
-		dst = w.out
+	if err := w.writeHeader(e); err != nil {
+		return err
 	}
+	stored := e.Stored()
 	if stored > smallSize { // nothing gathered: chunks go through without a copy
 		if err := w.out.Flush(); err != nil {
 			return err
 		}
 	}
 	w.hash.Reset()
-	if err := w.body(dst, e, content); err != nil {
+	if err := w.body(e, content); err != nil {
 		return err
 	}
-	if e.Extents != nil {
-		if err := w.pad(stored); err != nil {
-			return err
-		}
+	if err := w.pad(stored); err != nil {
+		return err
 	}
 	return w.sums.add(w.hash.Sum(w.digest[:0]), e.Name)
 }
 
-// header writes the header of an entry without holes.
-func (w *Writer) header(e *Entry) error {
-	return w.tar.WriteHeader(&tar.Header{
-		Name: e.Name, Typeflag: e.Type, Linkname: e.Linkname, Size: e.Size,
-		Mode: int64(e.Mode & 0o7777), Uid: e.UID, Gid: e.GID, ModTime: e.ModTime,
-		Devmajor: e.DevMajor, Devminor: e.DevMinor,
-		PAXRecords: paxRecords(e), Format: tar.FormatPAX,
-	})
+func (w *Writer) writeHeader(e *Entry) error {
+	rendered, err := w.header.render(e)
+	if err != nil {
+		return err
+	}
+	_, err = w.out.Write(rendered)
+	return err
+}
+
+// pad fills up the last block of an entry.
+func (w *Writer) pad(size int64) error {
+	_, err := w.out.Write(zeros[:-size&(blockSize-1)])
+	return err
 }
 
 // onlyWriter hides ReadFrom, which would bring a buffer of its own.

@@ -82,10 +82,14 @@ func newClone(dir string) (*Cloned, error) {
 		return nil, fmt.Errorf("make a folder for the clone: %w", err)
 	}
 	c.index, err = os.OpenFile(filepath.Join(dir, indexName), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("begin the clone: %w", err)
+	if err == nil {
+		return c, nil
 	}
-	return c, nil
+	err = fmt.Errorf("begin the clone: %w", err)
+	if c.made {
+		err = errors.Join(err, os.Remove(dir))
+	}
+	return nil, err
 }
 
 // indexer writes one volume's section of the index.

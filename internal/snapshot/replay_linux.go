@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"encoding/gob"
@@ -40,7 +41,7 @@ func (c *Cloned) replay(ctx context.Context, r *record, visit Visit) error {
 	switch {
 	case r.Number != 0:
 		return c.replayLarge(ctx, r, visit)
-	case r.Entry.Stored() > 0 || r.Entry.Size > 0:
+	case r.Entry.Type == tar.TypeReg:
 		return visit(&r.Entry, bytes.NewReader(r.Inline))
 	default:
 		return visit(&r.Entry, nil)
