@@ -30,19 +30,19 @@ const imageRepository = "docker-ucp/agent"
 // ImportAgent makes an image of the program at path, alone in an otherwise empty file system, and returns its name.
 // Nothing is pulled, so it works on an engine that reaches no registry.
 func (e *Engine) ImportAgent(ctx context.Context, path string) (name string, err error) {
-	program, err := os.ReadFile(path)
+	program, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("read this program to make the agent's image: %w", err)
 	}
+	defer func() { err = errors.Join(err, program.Close()) }()
 	if err := e.refuseForeign(ctx, program); err != nil {
 		return "", err
 	}
-	digest := sha256.Sum256(program)
-	name = imageRepository + ":" + hex.EncodeToString(digest[:6])
-	layer, err := layerOf(program)
+	layer, digest, err := layerOf(program)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("make the agent's image: %w", err)
 	}
+	name = imageRepository + ":" + digest
 	answer, err := e.api.ImageImport(ctx, image.ImportSource{Source: layer, SourceName: "-"}, name, image.ImportOptions{
 		Changes: []string{fmt.Sprintf("ENTRYPOINT [%q]", AgentPath)},
 	})
@@ -63,14 +63,14 @@ func (e *Engine) RemoveImage(ctx context.Context, name string) error {
 }
 
 // refuseForeign refuses a program that cannot run in an empty image on the engine's machine.
-func (e *Engine) refuseForeign(ctx context.Context, program []byte) error {
+func (e *Engine) refuseForeign(ctx context.Context, program io.ReaderAt) error {
 	version, err := e.api.ServerVersion(ctx)
 	if err != nil {
 		return fmt.Errorf("ask the engine for its platform: %w", err)
 	}
 	platform := version.Os + "/" + version.Arch
 	hint := "run the docker-ucp built for " + platform + ", for example on the manager itself"
-	binary, err := elf.NewFile(bytes.NewReader(program))
+	binary, err := elf.NewFile(program)
 	if err != nil {
 		return failure.Refuse(fmt.Errorf("this program is not for %s, where the agent must run", platform), hint)
 	}
@@ -101,18 +101,22 @@ func goarch(machine elf.Machine) string {
 	}
 }
 
-func layerOf(program []byte) (io.Reader, error) {
-	var layer bytes.Buffer
-	layer.Grow(len(program) + 4096)
-	archive := tar.NewWriter(&layer)
-	header := &tar.Header{Name: strings.TrimPrefix(AgentPath, "/"), Mode: 0o755, Size: int64(len(program))}
-	if err := archive.WriteHeader(header); err != nil {
-		return nil, fmt.Errorf("make the agent's image: %w", err)
+// layerOf returns a tar with the program alone, read from the file as it is sent, and a short digest of the program.
+func layerOf(program *os.File) (layer io.Reader, digest string, err error) {
+	hash := sha256.New()
+	size, err := io.Copy(hash, program)
+	if err != nil {
+		return nil, "", err
 	}
-	if _, err := archive.Write(program); err != nil {
-		return nil, fmt.Errorf("make the agent's image: %w", err)
+	var head bytes.Buffer
+	header := &tar.Header{Name: strings.TrimPrefix(AgentPath, "/"), Mode: 0o755, Size: size}
+	if err := tar.NewWriter(&head).WriteHeader(header); err != nil {
+		return nil, "", err
 	}
-	return &layer, archive.Close()
+	const block, trailer = 512, 1024
+	tail := make([]byte, (block-size%block)%block+trailer)
+	layer = io.MultiReader(&head, io.NewSectionReader(program, 0, size), bytes.NewReader(tail))
+	return layer, hex.EncodeToString(hash.Sum(nil)[:6]), nil
 }
 
 // readAnswer reads the engine's stream of messages to its end; an import that failed says so only there.

@@ -1,0 +1,80 @@
+package commands
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/docker/cli/cli/command"
+	"golang.org/x/term"
+
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+)
+
+// confirm asks and takes y or yes for a yes; the end of the input is a no.
+func confirm(ctx context.Context, dockerCLI command.Cli, question string) error {
+	if !dockerCLI.In().IsTerminal() {
+		return failure.Refuse(errors.New("nobody can be asked: standard input is no terminal"), "answer beforehand with: --yes")
+	}
+	if _, err := io.WriteString(dockerCLI.Err(), question); err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	answer, err := await(ctx, func() (string, error) {
+		line, err := bufio.NewReader(dockerCLI.In()).ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return line, err
+	})
+	if err != nil {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	default:
+		return failure.Cancel(errors.New("not confirmed; nothing was touched"))
+	}
+}
+
+// promptSecret asks for a secret without showing it.
+func promptSecret(ctx context.Context, dockerCLI command.Cli, question string) (_ []byte, err error) {
+	fd := int(dockerCLI.In().FD())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, fmt.Errorf("ask for a passphrase: %w", err)
+	}
+	if _, err := io.WriteString(dockerCLI.Err(), question); err != nil {
+		return nil, fmt.Errorf("ask for a passphrase: %w", err)
+	}
+	secret, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if ctx.Err() != nil {
+		err = errors.Join(err, term.Restore(fd, before)) // the reader was left behind with the echo off
+	}
+	_, lineErr := io.WriteString(dockerCLI.Err(), "\n")
+	return secret, errors.Join(err, lineErr)
+}
+
+// await runs read and gives up on it when the context ends: a read of a terminal cannot be called back, and the
+// program ends soon after.
+func await[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		value, err := read()
+		done <- outcome{value, err}
+	}()
+	select {
+	case <-ctx.Done():
+		var none T
+		return none, failure.Cancel(errors.New("cancelled before anything was touched"))
+	case o := <-done:
+		return o.value, o.err
+	}
+}

@@ -1,0 +1,78 @@
+package commands
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/docker/cli/cli/command"
+	"github.com/docker/go-units"
+
+	"github.com/docker-ucp/docker-ucp/internal/backup"
+)
+
+// talker is how a command speaks to the operator.
+type talker interface {
+	Say(format string, args ...any)
+	Warn(format string, args ...any)
+}
+
+// print tells the result: in words on standard error, or as one JSON object on standard output.
+func (o *backupOptions) print(dockerCLI command.Cli, talk talker, r *backup.Result) error {
+	if o.format == "json" {
+		return printJSON(dockerCLI, r)
+	}
+	file := r.File
+	if file == "" {
+		file = "to standard output"
+	}
+	version := r.Version
+	if version == "" {
+		version = "of an unknown version"
+	}
+	talk.Say("wrote %s: %s, %d entries", file, units.HumanSize(float64(r.Size)), r.Entries)
+	talk.Say("SHA-256 %s", r.SHA256)
+	talk.Say("UCP %s, instance %s, was down for %s", version, r.ID, (time.Duration(r.Downtime) * time.Millisecond).Round(10*time.Millisecond))
+	if r.Sockets > 0 {
+		talk.Say("%d sockets were left out: no archive can hold them", r.Sockets)
+	}
+	for _, name := range r.Excluded {
+		talk.Say("volume %s was left out, as you asked", name)
+	}
+	talk.Say("not in it: swarm services, networks, secrets and routing mesh settings; back up the swarm first, DTR after")
+	if !r.Sealed {
+		talk.Warn("the archive is not sealed: whoever reads it holds UCP's keys")
+	}
+	return nil
+}
+
+func (o *backupOptions) printPlan(dockerCLI command.Cli, plan *backup.Plan) error {
+	if o.format == "json" {
+		return printJSON(dockerCLI, plan)
+	}
+	return plan.Write(dockerCLI.Out())
+}
+
+func printJSON(dockerCLI command.Cli, value any) error {
+	encoder := json.NewEncoder(dockerCLI.Out())
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
+}
+
+// whoami names who started the run, for the refusal that a second run gets.
+func whoami() string {
+	name := "somebody"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s@%s (process %d)", name, host, os.Getpid())
+}

@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// emitter writes events, one line each, from any goroutine.
+type emitter struct {
+	mu  sync.Mutex
+	out io.Writer
+	seq int64
+	err error
+}
+
+// emit writes the event. An engine that no longer takes the log must not keep UCP down, so the error waits in e.err
+// until the work is done.
+func (e *emitter) emit(event Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.seq++
+	event.Seq, event.Time = e.seq, time.Now().UTC()
+	line, err := json.Marshal(event)
+	if err == nil {
+		_, err = e.out.Write(append(line, '\n'))
+	}
+	if err != nil && e.err == nil {
+		e.err = fmt.Errorf("report event %s: %w", event.Type, err)
+	}
+}
+
+func (e *emitter) failed() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
+
+// progressInterval is how often progress is reported: often enough for a bar, seldom enough for a log.
+const progressInterval = 500 * time.Millisecond
+
+// count reports a phase until the returned function is called: the data path adds to the counter, and a ticker looks at
+// it. The last report is always made.
+func (e *emitter) count(phase Phase, total int64) (done *atomic.Int64, end func()) {
+	done = new(atomic.Int64)
+	report := func() { e.emit(Event{Type: Progress, Phase: phase, Done: done.Load(), Total: total}) }
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(progressInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				report()
+			case <-stop:
+				report()
+				return
+			}
+		}
+	}()
+	return done, func() { close(stop); <-ended }
+}

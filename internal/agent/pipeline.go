@@ -1,0 +1,140 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"sync/atomic"
+
+	"github.com/docker-ucp/docker-ucp/internal/archive"
+	"github.com/docker-ucp/docker-ucp/internal/seal"
+	"github.com/docker-ucp/docker-ucp/internal/snapshot"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
+)
+
+// pipeline is the way of the bytes: archive → seal → file, with a digest of what reaches the file. Each layer's Close
+// finishes that layer alone, and they are closed from the inside out.
+type pipeline struct {
+	archive *archive.Writer
+	seal    *seal.Writer // nil for an archive that is not sealed
+	file    *digestedFile
+}
+
+func newPipeline(file *os.File, scratch string, order *Order) (*pipeline, error) {
+	p := &pipeline{file: &digestedFile{file: file, digest: sha256.New()}}
+	var sink io.Writer = p.file
+	if len(order.Key) > 0 {
+		key, err := seal.ParseSessionKey(order.Key)
+		if err != nil {
+			return nil, err
+		}
+		clear(order.Key)
+		options := seal.Options{Compress: seal.None}
+		if order.Compress {
+			options.Compress = seal.Zlib
+		}
+		if p.seal, err = seal.NewWriter(p.file, order.Packets, key, options); err != nil {
+			return nil, err
+		}
+		sink = p.seal
+	}
+	var err error
+	p.archive, err = archive.NewWriter(sink, scratch)
+	return p, err
+}
+
+func (p *pipeline) writeHead(manifest *archive.Manifest, records []ucp.Record) error {
+	if err := p.archive.WriteManifest(manifest); err != nil {
+		return err
+	}
+	for _, record := range records {
+		if err := p.archive.WriteFile(record.Name, record.Content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pipeline) writeTail(down *downtime) error {
+	return p.archive.WriteReport(down.report())
+}
+
+// writeVolumes copies the volumes into the archive.
+func (r *runner) writeVolumes(ctx context.Context, manifest *archive.Manifest, source snapshot.Source, p *pipeline) error {
+	done, end := r.count(Capturing, bytesOf(manifest))
+	defer end()
+	for _, volume := range manifest.Volumes {
+		err := source.Walk(ctx, volume.Name, func(entry *archive.Entry, content io.Reader) error {
+			before := done.Load()
+			if err := p.archive.WriteEntry(entry, &counted{content, done}); err != nil {
+				return err
+			}
+			done.Store(before + entry.Size) // a hole counts too, once it is passed
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish closes the layers from the inside out and makes sure that the bytes are on the disk.
+func (p *pipeline) finish() (Result, error) {
+	if err := p.archive.Close(); err != nil {
+		return Result{}, err
+	}
+	if p.seal != nil {
+		if err := p.seal.Close(); err != nil {
+			return Result{}, err
+		}
+	}
+	if err := p.file.file.Sync(); err != nil {
+		return Result{}, fmt.Errorf("write the archive to the disk: %w", err)
+	}
+	if err := p.file.file.Close(); err != nil {
+		return Result{}, fmt.Errorf("close the archive: %w", err)
+	}
+	return Result{SHA256: hex.EncodeToString(p.file.digest.Sum(nil)), Size: p.file.size, Entries: p.archive.Entries()}, nil
+}
+
+// abort ends what finish has not ended, so that neither a goroutine nor a file of the layers outlives the run.
+func (p *pipeline) abort() error {
+	if p.seal != nil {
+		p.seal.Abort()
+	}
+	return p.archive.Discard()
+}
+
+// digestedFile counts and digests what is written to a file.
+type digestedFile struct {
+	file   *os.File
+	digest hash.Hash
+	size   int64
+}
+
+func (f *digestedFile) Write(p []byte) (int, error) {
+	n, err := f.file.Write(p)
+	f.digest.Write(p[:n])
+	f.size += int64(n)
+	if err != nil {
+		return n, fmt.Errorf("write the archive: %w", err)
+	}
+	return n, nil
+}
+
+// counted adds what is read to a counter.
+type counted struct {
+	io.Reader
+	done *atomic.Int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.done.Add(int64(n))
+	return n, err
+}

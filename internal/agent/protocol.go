@@ -1,0 +1,142 @@
+// Package agent is the program that runs on the manager, in a container of ours beside UCP, and the protocol between
+// it and the plugin. It survives the plugin: once ordered to, it brings UCP to rest, captures it and brings it back by
+// itself, whether or not anybody still listens.
+//
+// The plugin writes two lines of JSON to the agent's standard input, a Job and an Order. The agent answers with lines
+// of JSON on its standard output, which the engine keeps as the container's log, so that a plugin whose connection
+// broke reads them again:
+//
+//	plugin                          agent
+//	Job: look at these volumes  →
+//	                            ←   surveyed: sizes, room, can it clone, does it see the output
+//	Order: keys, plan, go       →
+//	                            ←   quiescing: the plan; progress; resumed: the down time; finished or failed
+//
+// A Job alone changes nothing, and when the input ends before the Order, the agent ends too. The session key comes in
+// the Order, so on standard input alone; no event holds a secret. The package does not promise that an agent of one
+// version understands a plugin of another: both are the same program.
+package agent
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/docker-ucp/docker-ucp/internal/archive"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
+)
+
+// Job tells the agent what to look at.
+type Job struct {
+	EngineID string   `json:"engine_id"` // the engine whose containers this is about; the agent refuses any other
+	Volumes  []string `json:"volumes"`
+	Nonce    string   `json:"nonce,omitempty"` // what the output file holds, if it is the very file; empty for none
+	Clean    bool     `json:"clean,omitempty"` // remove what an earlier run left in the spool, and end
+}
+
+// Order tells the agent what to do. It holds the session key of this one archive, and the packets that lock it.
+type Order struct {
+	Key        []byte            `json:"key,omitempty"` // empty for an archive that is not sealed
+	Packets    []byte            `json:"packets,omitempty"`
+	Compress   bool              `json:"compress,omitempty"`
+	Direct     bool              `json:"direct,omitempty"` // write into the output file instead of the spool
+	Clone      bool              `json:"clone,omitempty"`
+	InstanceID string            `json:"instance_id"`
+	Containers []ucp.Container   `json:"containers"` // whose inspect data goes into the archive
+	Plan       quiesce.Plan      `json:"plan"`
+	Manifest   *archive.Manifest `json:"manifest"`
+}
+
+// EventType names what an Event reports.
+type EventType string
+
+// The events, in the order in which they come. Progress and Warning may come between any two of them.
+const (
+	Surveyed  EventType = "surveyed"
+	Quiescing EventType = "quiescing"
+	Resumed   EventType = "resumed"
+	Finished  EventType = "finished"
+	Failed    EventType = "failed"
+	Progress  EventType = "progress"
+	Warning   EventType = "warning"
+)
+
+// Event is one line of the agent's log.
+type Event struct {
+	Seq  int64     `json:"seq"` // counts from 1; a reader that comes again skips what it has seen
+	Time time.Time `json:"time"`
+	Type EventType `json:"type"`
+
+	Survey   *Survey       `json:"survey,omitempty"`   // Surveyed
+	Plan     *quiesce.Plan `json:"plan,omitempty"`     // Quiescing
+	Downtime Millis        `json:"downtime,omitempty"` // Resumed
+	Result   *Result       `json:"result,omitempty"`   // Finished
+	Phase    Phase         `json:"phase,omitempty"`    // Progress
+	Done     int64         `json:"done,omitempty"`     // Progress
+	Total    int64         `json:"total,omitempty"`    // Progress
+	Message  string        `json:"message,omitempty"`  // Warning, Failed
+	Hint     string        `json:"hint,omitempty"`     // Failed
+	// NotResumed names the containers that could not be brought back: Resumed, Finished, Failed.
+	NotResumed []string `json:"not_resumed,omitempty"`
+}
+
+// Phase names what a Progress event counts.
+type Phase string
+
+// The phases of a backup on the manager. Stopping and Starting count containers, the others bytes.
+const (
+	Stopping  Phase = "stop"
+	Cloning   Phase = "clone"
+	Capturing Phase = "capture"
+)
+
+// Millis is a length of time in milliseconds, as the archive's report has it.
+type Millis int64
+
+// MillisOf rounds d.
+func MillisOf(d time.Duration) Millis { return Millis(d.Round(time.Millisecond).Milliseconds()) }
+
+// Duration returns the length of time.
+func (m Millis) Duration() time.Duration { return time.Duration(m) * time.Millisecond }
+
+// Survey is what the agent saw before anything was touched.
+type Survey struct {
+	Volumes   []VolumeSize `json:"volumes"`
+	SpoolFree int64        `json:"spool_free"` // bytes that the spool has room for
+	Direct    bool         `json:"direct"`     // the output file is the very one that the plugin made
+	Clone     bool         `json:"clone"`      // every volume can be cloned into the spool
+	NoClone   string       `json:"no_clone,omitempty"`
+}
+
+// VolumeSize is what one volume holds.
+type VolumeSize struct {
+	Name      string `json:"name"`
+	Entries   int64  `json:"entries"`
+	Bytes     int64  `json:"bytes"`     // length of its regular files
+	Allocated int64  `json:"allocated"` // what of them is data and no hole
+}
+
+// Bytes returns the length of all regular files, and what of it is data.
+func (s *Survey) Bytes() (length, allocated int64) {
+	for _, v := range s.Volumes {
+		length += v.Bytes
+		allocated += v.Allocated
+	}
+	return length, allocated
+}
+
+// Result is a finished archive.
+type Result struct {
+	SHA256   string `json:"sha256"` // of the sealed archive, hex
+	Size     int64  `json:"size"`   // of the sealed archive, bytes
+	Entries  int64  `json:"entries"`
+	Sockets  int64  `json:"sockets"` // files of a kind that no archive can hold, left out
+	Downtime Millis `json:"downtime"`
+}
+
+// ParseEvent reads one line of the agent's log; false for a line that is no event.
+func ParseEvent(line []byte) (Event, bool) {
+	var event Event
+	err := json.Unmarshal(line, &event)
+	return event, err == nil && event.Seq > 0 && event.Type != ""
+}

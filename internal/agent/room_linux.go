@@ -1,0 +1,17 @@
+package agent
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// free is what the spool's file system has left for us, in bytes.
+func (s spool) free() (int64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(filepath.Dir(s.dir), &stat); err != nil {
+		return 0, fmt.Errorf("ask for the room in the spool: %w", err)
+	}
+	return int64(stat.Bavail) * stat.Bsize, nil
+}

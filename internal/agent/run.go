@@ -1,0 +1,154 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/docker-ucp/docker-ucp/internal/engine"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
+)
+
+// memoryLimit keeps the agent small on a manager that has other things to do.
+const memoryLimit = 64 << 20
+
+// maxLine bounds one line of input. An Order grows with the number of containers and volumes, some dozens of each.
+const maxLine = 16 << 20
+
+// Engine is what the agent does with the engine.
+type Engine interface {
+	quiesce.Engine
+	EngineID(ctx context.Context) (string, error)
+}
+
+// Host is what the agent finds on its machine.
+type Host struct {
+	Engine  Engine
+	Records ucp.RecordEngine
+	Volumes string // a folder that holds one for each volume
+	Spool   string // a folder on a disk with room
+	Output  string // the operator's own file, if it was mounted
+}
+
+// Main is the agent's whole program: it runs until the work is done and returns the exit status.
+func Main() int {
+	debug.SetMemoryLimit(memoryLimit)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	eng, err := engine.Open(engine.SocketPath)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	host := Host{
+		Engine: eng, Records: eng.API(),
+		Volumes: engine.VolumesPath, Spool: engine.SpoolPath, Output: engine.OutputPath,
+	}
+	if err := Run(ctx, host, os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// Run reads a Job and an Order from stdin, does them, and writes Events to stdout. Whatever it returns, what it brought
+// to rest runs again, or the last event names what does not. The returned error has been told as an event already.
+func Run(ctx context.Context, host Host, stdin io.ReadCloser, stdout io.Writer) error {
+	r := &runner{host: host, emitter: &emitter{out: stdout}}
+	// A read of standard input ends only with the input; closing it is how a signal reaches one that waits.
+	stop := context.AfterFunc(ctx, func() { _ = stdin.Close() })
+	defer stop()
+	err := r.run(ctx, bufio.NewReaderSize(stdin, 64<<10))
+	if err != nil {
+		r.fail(err)
+	}
+	return errors.Join(err, r.failed())
+}
+
+type runner struct {
+	*emitter
+	host Host
+}
+
+func (r *runner) run(ctx context.Context, in *bufio.Reader) error {
+	var job Job
+	if err := readLine(ctx, in, &job); err != nil {
+		return fmt.Errorf("read the job: %w", err)
+	}
+	spool := newSpool(r.host.Spool)
+	if job.Clean {
+		return spool.remove()
+	}
+	if err := r.refuseOtherEngine(ctx, job.EngineID); err != nil {
+		return err
+	}
+	survey, output, err := r.survey(ctx, job, spool)
+	if err != nil {
+		return err
+	}
+	r.emit(Event{Type: Surveyed, Survey: survey})
+
+	var order Order
+	err = readLine(ctx, in, &order)
+	if errors.Is(err, io.EOF) {
+		return errors.Join(closeFile(output), spool.remove())
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("read the order: %w", err), closeFile(output))
+	}
+	return r.backup(ctx, &order, spool, output)
+}
+
+// refuseOtherEngine: a socket may lead to another machine's engine than the one the operator talks to, and what would
+// be stopped there is somebody else's.
+func (r *runner) refuseOtherEngine(ctx context.Context, want string) error {
+	id, err := r.host.Engine.EngineID(ctx)
+	if err != nil {
+		return failure.WithHint(fmt.Errorf("ask the engine who it is, over the socket mounted into the agent: %w", err),
+			"if its socket lies elsewhere on the manager: docker ucp backup --engine-socket PATH; if a security module denies it: --security-opt label=disable")
+	}
+	if id != want {
+		return failure.WithHint(fmt.Errorf("the socket mounted into the agent belongs to engine %s, not to %s", id, want),
+			"name the right one with: docker ucp backup --engine-socket PATH")
+	}
+	return nil
+}
+
+// fail tells the error to whoever reads the log.
+func (r *runner) fail(err error) {
+	event := Event{Type: Failed, Message: err.Error(), NotResumed: notResumed(err)}
+	if hints := failure.Hints(err); len(hints) > 0 {
+		event.Hint = hints[0]
+	}
+	r.emit(event)
+}
+
+func readLine(ctx context.Context, in *bufio.Reader, value any) error {
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxLine:
+			return fmt.Errorf("a line of more than %d bytes", maxLine)
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, io.EOF) && len(line) > 0:
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return err
+		}
+		return json.Unmarshal(line, value)
+	}
+}

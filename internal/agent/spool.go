@@ -1,0 +1,77 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// spool is our folder in the volume where sealed archives wait: the volume may be the operator's and hold other things.
+type spool struct{ dir string }
+
+const spoolFolder = "docker-ucp"
+
+// ArchiveInSpool is where a finished archive waits, seen from the spool's root.
+const ArchiveInSpool = spoolFolder + "/archive"
+
+func newSpool(root string) spool { return spool{dir: filepath.Join(root, spoolFolder)} }
+
+// prepare makes the folder anew.
+func (s spool) prepare() error {
+	if err := s.remove(); err != nil {
+		return err
+	}
+	if err := os.Mkdir(s.dir, 0o700); err != nil {
+		return fmt.Errorf("make a folder in the spool: %w", err)
+	}
+	return nil
+}
+
+func (s spool) remove() error {
+	if err := os.RemoveAll(s.dir); err != nil {
+		return fmt.Errorf("empty the spool: %w", err)
+	}
+	return nil
+}
+
+func (s spool) archive() string { return filepath.Join(s.dir, "archive") }
+func (s spool) clones() string  { return filepath.Join(s.dir, "clones") }
+
+// create opens the spooled archive for writing.
+func (s spool) create() (*os.File, error) {
+	file, err := os.OpenFile(s.archive(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("create the archive in the spool: %w", err)
+	}
+	return file, nil
+}
+
+// openOutput opens the operator's file when it is the very one that the plugin made, known by the nonce in it; nil
+// when it is another, or none. A socket can lead into another machine, where the same path is another file.
+func openOutput(path, nonce string) (*os.File, error) {
+	if nonce == "" {
+		return nil, nil
+	}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil //nolint:nilerr // not ours to write: the archive goes through the spool.
+	}
+	content := make([]byte, len(nonce)+1)
+	n, _ := file.ReadAt(content, 0) // an unreadable file is another file
+	if string(content[:n]) != nonce {
+		return nil, file.Close()
+	}
+	return file, nil
+}
+
+func closeFile(file *os.File) error {
+	if file == nil {
+		return nil
+	}
+	err := file.Close()
+	if errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,179 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/docker-ucp/docker-ucp/internal/agent"
+	"github.com/docker-ucp/docker-ucp/internal/engine"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/output"
+	"github.com/docker-ucp/docker-ucp/internal/progress"
+	"github.com/docker-ucp/docker-ucp/internal/seal"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
+)
+
+// Run takes a backup. A nil Result with a nil error is a dry run. A Result together with an error is an archive that is
+// whole while something else needs a person.
+func Run(ctx context.Context, eng *engine.Engine, talk *progress.Progress, opts Options) (result *Result, err error) {
+	b := &backup{engine: eng, talk: talk, opts: opts}
+	defer func() { err = errors.Join(err, b.undo.run(ctx)) }()
+	if err := b.prepare(ctx); err != nil {
+		return nil, b.explain(ctx, err)
+	}
+	plan, err := b.decide(ctx)
+	if err != nil {
+		return nil, b.explain(ctx, err)
+	}
+	if opts.DryRun {
+		return nil, b.dismiss(ctx)
+	}
+	result, err = b.carryOut(ctx, plan)
+	return result, b.explain(ctx, err)
+}
+
+// backup is one run under way.
+type backup struct {
+	engine *engine.Engine
+	talk   *progress.Progress
+	opts   Options
+	undo   undoing
+
+	instance *ucp.Instance
+	version  engine.Version
+	host     host
+	key      seal.SessionKey
+	packets  []byte
+	out      *output.File // nil for standard output
+	nonce    string       // what FILE.part holds, where the agent might see it
+	agent    *conversation
+	touched  bool // the agent has its order
+}
+
+// prepare refuses what can be refused without an agent, cheapest first, and then starts one.
+func (b *backup) prepare(ctx context.Context) (err error) {
+	if b.version, err = b.engine.Check(ctx); err != nil {
+		return err
+	}
+	if err := b.settleLeftover(ctx); err != nil {
+		return err
+	}
+	if b.instance, err = ucp.Discover(ctx, b.engine.API(), b.opts.ID); err != nil {
+		return err
+	}
+	b.opts.Log.Debug("found", "engine", b.version, "instance", b.instance)
+	if err := b.exclude(); err != nil {
+		return err
+	}
+	if err := b.readHost(ctx); err != nil {
+		return err
+	}
+	if err := b.openOutput(); err != nil {
+		return err
+	}
+	if err := b.makeKey(ctx); err != nil {
+		return err
+	}
+	return b.startAgent(ctx)
+}
+
+// makeKey draws the session key of this archive and locks it, here, where the passphrase is.
+func (b *backup) makeKey(ctx context.Context) error {
+	if b.opts.Lock == nil {
+		return nil
+	}
+	lock, err := b.opts.Lock(ctx)
+	if err != nil || lock == nil {
+		return err
+	}
+	if b.key, err = seal.NewSessionKey(); err != nil {
+		return err
+	}
+	b.undo.add("", func(context.Context) error { b.key.Wipe(); return nil })
+	if b.packets, err = lock.Packets(b.key); err != nil {
+		return failure.Refuse(err, "")
+	}
+	return nil
+}
+
+// decide asks the agent what it sees, makes the plan, and has it approved. Nothing is touched yet.
+func (b *backup) decide(ctx context.Context) (*Plan, error) {
+	survey, err := b.agent.surveyed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := b.plan(survey)
+	if err != nil {
+		return nil, err
+	}
+	if b.opts.Approve != nil {
+		if err := b.opts.Approve(ctx, plan); err != nil {
+			return nil, err
+		}
+	}
+	return plan, context.Cause(ctx)
+}
+
+// dismiss ends an agent that gets no order.
+func (b *backup) dismiss(ctx context.Context) error {
+	if err := b.agent.stdin.Close(); err != nil {
+		return fmt.Errorf("dismiss the agent: %w", err)
+	}
+	return b.agent.ended(ctx)
+}
+
+// carryOut gives the order and delivers what comes of it.
+func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
+	b.touched = true
+	done, err := b.agent.carryOut(ctx, b.order(plan))
+	if err != nil {
+		return nil, b.bringBack(ctx, plan, err)
+	}
+	if err := b.deliver(ctx, plan, done.Result); err != nil {
+		return nil, err
+	}
+	result := &Result{
+		Size: done.Result.Size, Entries: done.Result.Entries, SHA256: done.Result.SHA256,
+		ID: b.instance.ID, Version: b.instance.Version, Downtime: int64(done.Result.Downtime),
+		Cloned: plan.Clone, Sealed: b.packets != nil, Sockets: done.Result.Sockets, Excluded: plan.Excluded,
+	}
+	if b.out != nil {
+		result.File = b.out.Path()
+	}
+	return result, notResumed(done.NotResumed)
+}
+
+// bringBack is for an agent that ended badly: what it did not bring back itself, the plugin does, by the same plan.
+func (b *backup) bringBack(ctx context.Context, plan *Plan, err error) error {
+	if !b.agent.died {
+		return err
+	}
+	b.talk.Warn("the agent on the manager died; bringing UCP back from here")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
+	defer cancel()
+	if resumeErr := plan.Quiesce.Resume(ctx, b.engine); resumeErr != nil {
+		return errors.Join(err, needsStart(resumeErr))
+	}
+	return err
+}
+
+// explain makes a cancelled run say so, and in which state it left UCP.
+func (b *backup) explain(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || failure.KindOf(err) != failure.Failed {
+		return err
+	}
+	if b.touched {
+		return failure.Cancel(errors.New("backup cancelled; UCP runs as before"))
+	}
+	return failure.Cancel(errors.New("backup cancelled before anything was touched"))
+}
+
+func (b *backup) order(plan *Plan) *agent.Order {
+	return &agent.Order{
+		Key: b.key.Reveal(), Packets: b.packets, Compress: b.opts.Compress,
+		Direct: plan.Direct, Clone: plan.Clone,
+		InstanceID: b.instance.ID, Containers: b.instance.Containers,
+		Plan: plan.Quiesce, Manifest: b.manifest(plan),
+	}
+}

@@ -1,0 +1,126 @@
+package backup
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/docker/go-units"
+
+	"github.com/docker-ucp/docker-ucp/internal/agent"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
+)
+
+// Plan is what a backup would do, decided before anything is touched.
+type Plan struct {
+	ID       string             `json:"id"`
+	Version  string             `json:"version"`
+	Node     string             `json:"node"`
+	Quiesce  quiesce.Plan       `json:"quiesce"`
+	Resting  []string           `json:"resting"` // containers that do not run now and stay so
+	Volumes  []agent.VolumeSize `json:"volumes"`
+	Excluded []string           `json:"excluded_volumes,omitempty"`
+	Clone    bool               `json:"clone"`
+	NoClone  string             `json:"no_clone,omitempty"` // why not
+	Direct   bool               `json:"direct"`             // straight into the output file, and else through the spool
+	Spool    string             `json:"spool,omitempty"`
+	Output   string             `json:"output,omitempty"`
+	Needed   int64              `json:"needed"` // bytes of room, at most
+	Free     int64              `json:"free"`   // bytes of room where the archive is sealed
+	Warnings []string           `json:"warnings,omitempty"`
+}
+
+func restingNames(instance *ucp.Instance, plan *quiesce.Plan) []string {
+	moving := slices.Concat(plan.Names(quiesce.Stop), plan.Names(quiesce.Pause))
+	var names []string
+	for _, c := range instance.Containers {
+		if !slices.Contains(moving, c.Name) {
+			names = append(names, c.Name+" ("+c.State+")")
+		}
+	}
+	return names
+}
+
+// Write prints the plan, one step a line with its cause.
+func (p *Plan) Write(w io.Writer) error {
+	out := &lines{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	out.add("UCP %s, instance %s, on %s", orUnknown(p.Version), p.ID, p.Node)
+	step := 1
+	for _, wave := range p.Quiesce.Waves {
+		for _, target := range wave {
+			out.add("%d\t%s\t%s\t%s", step, target.Action, target.Name, cause(target.Action))
+		}
+		step++
+	}
+	read := "read\tvolumes\twhile UCP rests"
+	if p.NoClone != "" {
+		read += ": " + p.NoClone
+	}
+	if p.Clone {
+		read = "clone\tvolumes\tread when UCP is back"
+	}
+	out.add("%d\t%s", step, read)
+	for _, volume := range p.Volumes {
+		out.add("\t\t%s\t%s, %d entries", volume.Name, units.HumanSize(float64(volume.Bytes)), volume.Entries)
+	}
+	out.add("%d\tresume\tall of the above\tin reverse order", step+1)
+	out.add("%d\t%s", step+2, p.delivery())
+	for _, name := range p.Resting {
+		out.add("\tstays\t%s\tas it is", name)
+	}
+	for _, name := range p.Excluded {
+		out.add("\tleft out\t%s\tby --exclude-volume", name)
+	}
+	out.add("room\tneeded at most %s\tfree %s", units.HumanSize(float64(p.Needed)), units.HumanSize(float64(p.Free)))
+	for _, warning := range p.Warnings {
+		out.add("warning: %s", warning)
+	}
+	return out.end()
+}
+
+func (p *Plan) delivery() string {
+	switch {
+	case p.Direct:
+		return "seal\tinto " + p.Output + "\tthe manager sees that file"
+	case p.Output == "":
+		return "seal\tinto volume " + p.Spool + "\tthen to standard output"
+	default:
+		return "seal\tinto volume " + p.Spool + "\tthen fetched into " + p.Output
+	}
+}
+
+func cause(action quiesce.Action) string {
+	if action == quiesce.Pause {
+		return "somebody would replace it if it were stopped"
+	}
+	return "started again afterwards"
+}
+
+func orUnknown(version string) string {
+	if version == "" {
+		return "of an unknown version"
+	}
+	return version
+}
+
+// lines writes lines and keeps the first error.
+type lines struct {
+	w   *tabwriter.Writer
+	err error
+}
+
+func (l *lines) add(format string, args ...any) {
+	if l.err == nil {
+		_, l.err = fmt.Fprintln(l.w, strings.TrimRight(fmt.Sprintf(format, args...), "\t "))
+	}
+}
+
+func (l *lines) end() error {
+	if l.err != nil {
+		return fmt.Errorf("print the plan: %w", l.err)
+	}
+	return l.w.Flush()
+}

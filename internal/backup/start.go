@@ -1,0 +1,184 @@
+package backup
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	cerrdefs "github.com/containerd/errdefs"
+
+	"github.com/docker-ucp/docker-ucp/internal/agent"
+	"github.com/docker-ucp/docker-ucp/internal/engine"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/output"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
+)
+
+// exclude drops the volumes that the operator leaves out, and refuses names that are none.
+func (b *backup) exclude() error {
+	volumes := b.instance.Volumes
+	var names []string
+	for _, v := range volumes {
+		names = append(names, v.Name)
+	}
+	for _, name := range b.opts.Exclude {
+		if !slices.Contains(names, name) {
+			return failure.Refuse(fmt.Errorf("leave out volume %s: UCP has no such volume on this manager", name),
+				"its volumes are: "+strings.Join(names, " "))
+		}
+	}
+	b.instance.Volumes = slices.DeleteFunc(slices.Clone(volumes), func(v ucp.Volume) bool { return slices.Contains(b.opts.Exclude, v.Name) })
+	if len(b.instance.Volumes) == 0 {
+		return failure.Refuse(errors.New("every volume is left out; nothing remains to back up"), "")
+	}
+	return nil
+}
+
+// openOutput begins FILE.part. Where the engine is reached over a socket of this machine, the file may lie where the
+// agent can write it; a nonce in it lets the agent prove that.
+func (b *backup) openOutput() (err error) {
+	if b.opts.Path == "" {
+		return nil
+	}
+	if b.out, err = output.Create(b.opts.Path); err != nil {
+		return err
+	}
+	b.undo.add("rm "+b.out.Part(), func(context.Context) error { return b.out.Discard() })
+	if b.localSocket() == "" {
+		return nil
+	}
+	b.nonce = "docker-ucp probe " + rand.Text()
+	_, err = b.out.Write([]byte(b.nonce))
+	return err
+}
+
+// localSocket returns the path of the socket that the engine is reached over; empty for any other way.
+func (b *backup) localSocket() string {
+	path, found := strings.CutPrefix(b.engine.API().DaemonHost(), "unix://")
+	if !found {
+		return ""
+	}
+	return path
+}
+
+// startAgent makes the agent's image, its spool and its container, and sends the job.
+func (b *backup) startAgent(ctx context.Context) error {
+	image, err := b.engine.ImportAgent(ctx, b.opts.Program)
+	if image != "" {
+		b.undo.add("docker image rm "+image, func(ctx context.Context) error { return b.engine.RemoveImage(ctx, image) })
+	}
+	if err != nil {
+		return err
+	}
+	made, err := b.engine.CreateSpool(ctx, b.opts.Spool, b.opts.StartedBy)
+	if err != nil {
+		return err
+	}
+	if made {
+		b.undo.add("docker volume rm "+b.opts.Spool, func(ctx context.Context) error { return b.engine.RemoveVolume(ctx, b.opts.Spool) })
+	}
+	container, err := b.createAgent(ctx, image)
+	if err != nil {
+		return err
+	}
+	b.undo.add("docker rm --force "+engine.AgentName, func(ctx context.Context) error { return b.removeAgent(ctx, container, made) })
+	stdin, err := container.Start(ctx)
+	if err != nil {
+		return err
+	}
+	b.agent = &conversation{agent: container, stdin: stdin, talk: b.talk, log: b.opts.Log}
+	job := agent.Job{EngineID: b.host.engineID, Nonce: b.nonce}
+	for _, volume := range b.instance.Volumes {
+		job.Volumes = append(job.Volumes, volume.Name)
+	}
+	return b.agent.send(job)
+}
+
+// createAgent tries what the agent would best see, and goes without what its machine does not have: the path of a
+// socket or of a file here may be no path there.
+func (b *backup) createAgent(ctx context.Context, image string) (*engine.Agent, error) {
+	spec := engine.AgentSpec{
+		Image: image, StartedBy: b.opts.StartedBy, Spool: b.opts.Spool, SecurityOpt: b.opts.SecurityOpt,
+	}
+	for _, volume := range b.instance.Volumes {
+		spec.Volumes = append(spec.Volumes, volume.Name)
+	}
+	var failed error
+	for _, socket := range b.sockets() {
+		for _, file := range b.outputs() {
+			spec.Socket, spec.Output, spec.OutputOwner = socket, file, os.Geteuid()
+			container, err := b.engine.CreateAgent(ctx, spec)
+			if err == nil {
+				return container, nil
+			}
+			if !cerrdefs.IsInvalidArgument(err) {
+				return nil, err
+			}
+			failed = errors.Join(failed, err)
+		}
+	}
+	return nil, failure.Refuse(failed, "if the engine's socket lies elsewhere on the manager: docker ucp backup --engine-socket PATH")
+}
+
+// sockets lists where the engine's own socket may be on its machine, likeliest first.
+func (b *backup) sockets() []string {
+	if b.opts.EngineSocket != "" {
+		return []string{b.opts.EngineSocket}
+	}
+	local := b.localSocket()
+	if local == "" || local == DefaultSocket {
+		return []string{DefaultSocket}
+	}
+	return []string{local, DefaultSocket}
+}
+
+func (b *backup) outputs() []string {
+	if b.nonce == "" {
+		return []string{""}
+	}
+	return []string{b.out.Part(), ""}
+}
+
+// removeAgent removes the agent's container; out of a spool that is the operator's own volume it first takes what is
+// ours.
+func (b *backup) removeAgent(ctx context.Context, container *engine.Agent, ownSpool bool) error {
+	if b.agent != nil {
+		if err := b.endAgent(ctx); err != nil {
+			return err
+		}
+		if !ownSpool {
+			if err := b.cleanSpool(ctx, container); err != nil {
+				return err
+			}
+		}
+	}
+	return container.Remove(ctx)
+}
+
+// endAgent makes sure that the agent has ended: one that waits for an order ends with its input, one at work is told to.
+func (b *backup) endAgent(ctx context.Context) error {
+	if err := b.agent.stdin.Close(); err != nil {
+		return fmt.Errorf("dismiss the agent: %w", err)
+	}
+	if err := b.agent.agent.Terminate(ctx); err != nil {
+		return err
+	}
+	return b.agent.follow(ctx, func() bool { return false })
+}
+
+// cleanSpool runs the agent once more, with nothing to do but to empty our folder in the spool.
+func (b *backup) cleanSpool(ctx context.Context, container *engine.Agent) error {
+	stdin, err := container.Start(ctx)
+	if err != nil {
+		return err
+	}
+	c := &conversation{agent: container, stdin: stdin, talk: b.talk, log: b.opts.Log}
+	if err := c.send(agent.Job{Clean: true}); err != nil {
+		return err
+	}
+	return errors.Join(c.follow(ctx, func() bool { return false }), stdin.Close())
+}
