@@ -2,6 +2,7 @@ package lab
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,25 +13,18 @@ import (
 // controlGroup is where the node's containers are counted, apart from those of the host's engine.
 func (n *Node) controlGroup() string { return "/" + n.lab.state.ID + "/" + n.Name }
 
-// removeControlGroups removes the lab's groups from every hierarchy. The kernel takes a moment to see that the processes
-// in them are gone.
-func (l *Lab) removeControlGroups() error {
-	if l.state.ID == "" {
-		return nil
-	}
-	roots, err := filepath.Glob("/sys/fs/cgroup/*/" + l.state.ID)
+// removeControlGroup removes a group, and those below it, from every hierarchy. The kernel takes a moment to see that the
+// processes in them are gone.
+func removeControlGroup(group string) error {
+	roots, err := filepath.Glob("/sys/fs/cgroup/*" + group)
 	if err != nil {
 		return err
 	}
-	for _, root := range append(roots, "/sys/fs/cgroup/"+l.state.ID) {
+	for _, root := range append(roots, "/sys/fs/cgroup"+group) {
 		deadline := time.Now().Add(10 * time.Second)
-		for {
-			err := removeFolders(root)
-			if err == nil {
-				break
-			}
+		for err = removeFolders(root); err != nil; err = removeFolders(root) {
 			if time.Now().After(deadline) {
-				return err
+				return fmt.Errorf("remove a control group: %w", err)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}

@@ -35,7 +35,9 @@ func (l *Lab) Close() error {
 	for _, node := range l.Nodes {
 		errs = append(errs, node.powerOff())
 	}
-	errs = append(errs, l.removeNetwork(), l.removeControlGroups())
+	if l.state.ID != "" {
+		errs = append(errs, l.removeNetwork(), removeControlGroup("/"+l.state.ID))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close the lab in %s: %w", l.Dir, err) // the state stays, for another try
 	}

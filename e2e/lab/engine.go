@@ -124,7 +124,7 @@ func (n *Node) awaitEngine(ctx context.Context) error {
 	defer transport.CloseIdleConnections()
 	for {
 		if ping(ctx, transport) {
-			return nil
+			return handOver(n.Socket)
 		}
 		if !n.engineRuns() {
 			return fmt.Errorf("the engine of node %s ended: %s", n.Name, lastLines(n.logPath("engine"), 5))

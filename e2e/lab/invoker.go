@@ -4,43 +4,94 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
+	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 )
 
-// invoker returns the user behind sudo, or -1 when there is none.
-func invoker() (uid, gid int) {
-	uid, err := strconv.Atoi(os.Getenv("SUDO_UID"))
-	if err != nil || os.Geteuid() != 0 {
-		return -1, -1
+// invoker returns the user behind sudo, or nil when there is none.
+func invoker() *user.User {
+	if os.Geteuid() != 0 || os.Getenv("SUDO_UID") == "" || os.Getenv("SUDO_UID") == "0" {
+		return nil
 	}
-	gid, err = strconv.Atoi(os.Getenv("SUDO_GID"))
+	found, err := user.LookupId(os.Getenv("SUDO_UID"))
 	if err != nil {
-		return -1, -1
+		return nil
+	}
+	return found
+}
+
+// numbers returns what the kernel calls a user.
+func numbers(of *user.User) (uid, gid int) {
+	uid, err := strconv.Atoi(of.Uid)
+	if err != nil {
+		return 0, 0
+	}
+	gid, err = strconv.Atoi(of.Gid)
+	if err != nil {
+		return 0, 0
 	}
 	return uid, gid
 }
 
-// handOver gives the sockets, certificates and keys of clients to the user who called the lab through sudo.
-func (l *Lab) handOver() error {
-	uid, gid := invoker()
-	if uid < 0 {
+// cacheDir is where built engines are kept: with the user behind sudo, who builds them.
+func cacheDir() (string, error) {
+	if user := invoker(); user != nil {
+		return filepath.Join(user.HomeDir, ".cache", "docker-ucp-lab"), nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find a folder for built engines: %w", err)
+	}
+	return filepath.Join(cache, "docker-ucp-lab"), nil
+}
+
+// asInvoker has a program run by the user behind sudo.
+func asInvoker(command *exec.Cmd) {
+	user := invoker()
+	if user == nil {
+		return
+	}
+	uid, gid := numbers(user)
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	ofRoot := func(entry string) bool { return strings.HasPrefix(entry, "HOME=") || strings.HasPrefix(entry, "XDG_") }
+	command.Env = append(slices.DeleteFunc(command.Environ(), ofRoot), "HOME="+user.HomeDir)
+}
+
+// makeOwned makes a folder as the user behind sudo, so that parents which are missing belong to that user too.
+func makeOwned(dir string) error {
+	command := exec.Command(program("mkdir"), "-p", dir)
+	asInvoker(command)
+	if said, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("make %s: %w: %s", dir, err, said)
+	}
+	return nil
+}
+
+// handOver gives a file, or a folder with all that is in it, to the user behind sudo.
+func handOver(path string) error {
+	user := invoker()
+	if user == nil {
 		return nil
 	}
-	for _, node := range l.Nodes {
-		if err := os.Chown(node.Socket, uid, gid); err != nil {
-			return fmt.Errorf("hand over a socket: %w", err)
-		}
-	}
-	for _, dir := range []string{"tls", "ssh"} {
-		err := filepath.WalkDir(filepath.Join(l.Dir, dir), func(path string, _ fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			return os.Lchown(path, uid, gid)
-		})
+	uid, gid := numbers(user)
+	return filepath.WalkDir(path, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
-			return fmt.Errorf("hand over keys: %w", err)
+			return err
+		}
+		return os.Lchown(path, uid, gid)
+	})
+}
+
+// handOverKeys gives the user behind sudo the certificates and keys that clients need.
+func (l *Lab) handOverKeys() error {
+	for _, dir := range []string{"tls", "ssh"} {
+		if err := handOver(filepath.Join(l.Dir, dir)); err != nil {
+			return fmt.Errorf("hand over to the user who called sudo: %w", err)
 		}
 	}
 	return nil

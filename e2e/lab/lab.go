@@ -146,12 +146,12 @@ func (l *Lab) build(ctx context.Context, nodes int) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, node := range l.Nodes {
-		group.Go(func() error { return node.awaitEngine(ctx) })
+		group.Go(func() error { return errors.Join(node.awaitEngine(ctx), node.awaitSSH(ctx)) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return l.handOver()
+	return l.handOverKeys()
 }
 
 // attach makes the nodes that the state names.

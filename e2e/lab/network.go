@@ -134,9 +134,6 @@ func (n *Node) cable() string { return n.lab.state.ID + n.Name }
 
 // removeNetwork deletes what the lab has in the host's own network, as far as it is there.
 func (l *Lab) removeNetwork() error {
-	if l.state.ID == "" {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var errs []error

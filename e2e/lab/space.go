@@ -36,7 +36,7 @@ func (n *Node) boot(ctx context.Context) error {
 
 // unshare starts the first process and waits until its view of the file systems is made.
 func (n *Node) unshare() error {
-	command := exec.Command(program("sh"), "-c", nodeScript, "lab-"+n.lab.state.ID, n.Dir, n.Name, n.disk())
+	command := exec.Command(program("sh"), filepath.Join(n.Dir, "node.sh"), n.Dir, n.Name, n.disk())
 	command.Env = cleanEnvironment()
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Setsid:     true,
@@ -90,17 +90,6 @@ func awaitReady(from io.Reader, log string) error {
 	return err
 }
 
-// powerOff ends the node as a power cut would.
-func (n *Node) powerOff() error {
-	if err := n.stopWire(); err != nil {
-		return err
-	}
-	if err := n.kept.First.end(); err != nil {
-		return fmt.Errorf("end node %s: %w", n.Name, err)
-	}
-	return nil
-}
-
 // makeFiles writes what the node sees in place of the host's own /etc files.
 func (n *Node) makeFiles(ctx context.Context) error {
 	for _, dir := range []string{"etc", "data", "home"} {
@@ -123,8 +112,10 @@ func (n *Node) makeFiles(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(n.Dir, "daemon.json"), []byte("{}\n"), 0o644); err != nil {
-		return err
+	for name, content := range map[string]string{"daemon.json": "{}\n", "node.sh": nodeScript} {
+		if err := os.WriteFile(filepath.Join(n.Dir, name), []byte(content), 0o644); err != nil {
+			return err
+		}
 	}
 	return n.makeDisk(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -109,6 +110,24 @@ func (n *Node) startSSH(ctx context.Context) error {
 	}
 	_, err := n.spawn(ctx, "sshd", []string{program("sshd"), "-D", "-e", "-f", n.sshFile("sshd_config")})
 	return err
+}
+
+// awaitSSH returns when the node's sshd listens, where there is one.
+func (n *Node) awaitSSH(ctx context.Context) error {
+	if !installed("sshd") {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, engineStartLimit)
+	defer cancel()
+	for {
+		connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(n.Address, sshPort))
+		if err == nil {
+			return connection.Close()
+		}
+		if pause(ctx, 20*time.Millisecond) != nil {
+			return fmt.Errorf("wait for sshd on node %s: %w: %s", n.Name, err, lastLines(n.logPath("sshd"), 5))
+		}
+	}
 }
 
 // makeKey writes a private key and returns its public half as ssh writes it.
