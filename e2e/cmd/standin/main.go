@@ -1,0 +1,79 @@
+// Command standin is every program of a stand-in for UCP, in one static binary: the first argument says which one.
+// Its image holds nothing else. On the machine that runs the tests it checks extracted copies (kv-check, store-check).
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "standin:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("which program? (%s)", layout.Banner)
+	}
+	switch args[0] { // what runs to its end
+	case "install":
+		return install(args[1:])
+	case "kv-keys":
+		return kvKeys(ctx)
+	case "kv-put":
+		return kvPut(ctx, args[1:])
+	case "kv-check":
+		return kvCheck(ctx, args[1:])
+	case "store-status":
+		return storeStatus(ctx)
+	case "store-check":
+		return storeCheck(args[1:])
+	case "reconcile":
+		return nil // the wanted state is reached: nothing to do
+	}
+	return serve(ctx, args[0])
+}
+
+// serve runs a program that ends only on a signal.
+func serve(ctx context.Context, role string) error {
+	programs := map[string]func(context.Context) error{
+		"kv":              runKV,
+		"auth-store":      runAuthStore,
+		"auth-api":        runAuthAPI,
+		"auth-worker":     runAuthWorker,
+		"controller":      runController,
+		"proxy":           runProxy,
+		"swarm-manager":   runSwarmManager,
+		"cluster-root-ca": runRootCA,
+		"client-root-ca":  runRootCA,
+		"agent":           runAgent,
+		"idle":            runIdle,
+	}
+	program, ok := programs[role]
+	if !ok {
+		return fmt.Errorf("unknown program %q", role)
+	}
+	slog.Info(layout.Banner, "program", role)
+	if err := program(ctx); err != nil {
+		return fmt.Errorf("%s: %w", role, err)
+	}
+	slog.Info("stopped", "program", role)
+	return nil
+}
+
+func runIdle(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
