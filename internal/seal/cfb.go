@@ -36,6 +36,20 @@ func (c *cfb) encrypt(dst, src []byte) {
 	c.bytes(dst[n:], src[n:], len(src)-n, true)
 }
 
+// decryptCFB turns a piece of ciphertext that begins with a block into
+// plaintext where it stands. iv is the block before it, so that the pieces of
+// a message can be done in any order.
+func decryptCFB(block cipher.Block, fast *accelerated, iv *[16]byte, b []byte) {
+	n := fast.decrypt(iv, b, b)
+	var stream, before [16]byte
+	for before = *iv; n < len(b); n += 16 {
+		block.Encrypt(stream[:], before[:])
+		piece := b[n:min(n+16, len(b))]
+		copy(before[:], piece)
+		subtle.XORBytes(piece, piece, stream[:])
+	}
+}
+
 // toBoundary is how many of the next n bytes belong to a block begun earlier.
 func (c *cfb) toBoundary(n int) int {
 	if c.used == 0 {

@@ -1,0 +1,62 @@
+package seal
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// checked is a stream that the library decrypts: ciphers with small blocks,
+// AEAD, and what has no protection. Its Close is where the library looks at the
+// last proof, so that comes before io.EOF.
+type checked struct {
+	r   io.ReadCloser
+	err error
+}
+
+func (c *checked) Read(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	n, err := c.r.Read(p)
+	if err == io.EOF { //nolint:errorlint // a wrapped one is not the end
+		if c.err = c.r.Close(); c.err == nil {
+			c.err = io.EOF
+		} else {
+			c.err = inside("the encrypted data", c.err)
+		}
+		return n, c.err
+	}
+	if err != nil {
+		c.err = inside("the encrypted data", err)
+	}
+	return n, c.err
+}
+
+// openByLibrary gives the library the packet as it stood.
+func (m *Message) openByLibrary(body io.Reader, key SessionKey) (byteStream, error) {
+	var data packet.EncryptedDataPacket
+	if m.cipher == 0 {
+		data = &packet.SymmetricallyEncrypted{
+			Version:            int(m.version),
+			IntegrityProtected: m.kind == typeProtected,
+			Contents:           io.MultiReader(bytes.NewReader(m.prefix), body),
+		}
+	} else {
+		p, err := packet.Read(io.MultiReader(bytes.NewReader(m.header), m.in))
+		if err != nil {
+			return nil, inside("the encrypted data", err)
+		}
+		var ok bool
+		if data, ok = p.(packet.EncryptedDataPacket); !ok {
+			return nil, damaged("its data is no encrypted packet")
+		}
+	}
+	r, err := data.Decrypt(key.secret.cipher, key.secret.key)
+	if err != nil {
+		return nil, inside("the encrypted data", err)
+	}
+	return bufio.NewReaderSize(&checked{r: r}, readAhead), nil
+}
