@@ -105,7 +105,17 @@ func (r *runner) run(ctx context.Context, in *bufio.Reader) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("read the order: %w", err), closeFile(output))
 	}
-	return r.backup(ctx, &order, spool, output)
+	if err := r.backup(ctx, &order, spool, output); err != nil {
+		return err
+	}
+	linger(in)
+	return nil
+}
+
+// linger keeps the agent, and with it the lock against a second backup, until the plugin has fetched the archive and
+// closes the input, or is gone.
+func linger(in io.Reader) {
+	_, _ = io.Copy(io.Discard, in) // how the wait ends does not matter
 }
 
 // refuseOtherEngine: a socket may lead to another machine's engine than the one the operator talks to, and what would

@@ -63,7 +63,7 @@ func (c *conversation) surveyed(ctx context.Context) (*agent.Survey, error) {
 	return c.survey, nil
 }
 
-// carryOut gives the order and follows the agent to its last word. When ctx is cancelled the agent is told to put
+// carryOut gives the order and follows the agent to its last word; the agent then waits, and with it the spool. When ctx is cancelled the agent is told to put
 // everything back, and is followed all the same: only it can say that UCP runs.
 func (c *conversation) carryOut(ctx context.Context, order *agent.Order) (*agent.Event, error) {
 	err := c.send(order)
@@ -79,7 +79,7 @@ func (c *conversation) carryOut(ctx context.Context, order *agent.Order) (*agent
 		}
 	})
 	defer stop()
-	if err := c.follow(unending, func() bool { return false }); err != nil {
+	if err := c.follow(unending, func() bool { return c.last != nil }); err != nil {
 		return nil, err
 	}
 	if c.last == nil || c.last.Type != agent.Finished {
