@@ -121,7 +121,7 @@ func makeModule(sources, work string) error {
 	if err := os.WriteFile(filepath.Join(work, "go.sum"), sums, 0o644); err != nil {
 		return err
 	}
-	return handOver(work)
+	return HandOver(work)
 }
 
 func copySources(from, to string) error {

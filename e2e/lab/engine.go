@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	tlsPort = "2376"
+	tlsPort = "2476" // UCP publishes 2376 itself
 
 	// An engine starts in two seconds here; a cold and busy machine may need many.
 	engineStartLimit = 90 * time.Second
@@ -124,7 +124,7 @@ func (n *Node) awaitEngine(ctx context.Context) error {
 	defer transport.CloseIdleConnections()
 	for {
 		if ping(ctx, transport) {
-			return handOver(n.Socket)
+			return HandOver(n.Socket)
 		}
 		if !n.engineRuns() {
 			return fmt.Errorf("the engine of node %s ended: %s", n.Name, lastLines(n.logPath("engine"), 5))

@@ -72,8 +72,8 @@ func makeOwned(dir string) error {
 	return nil
 }
 
-// handOver gives a file, or a folder with all that is in it, to the user behind sudo.
-func handOver(path string) error {
+// HandOver gives a file, or a folder with all that is in it, to the user behind sudo. Without one it does nothing.
+func HandOver(path string) error {
 	user := invoker()
 	if user == nil {
 		return nil
@@ -90,7 +90,7 @@ func handOver(path string) error {
 // handOverKeys gives the user behind sudo the certificates and keys that clients need.
 func (l *Lab) handOverKeys() error {
 	for _, dir := range []string{"tls", "ssh"} {
-		if err := handOver(filepath.Join(l.Dir, dir)); err != nil {
+		if err := HandOver(filepath.Join(l.Dir, dir)); err != nil {
 			return fmt.Errorf("hand over to the user who called sudo: %w", err)
 		}
 	}
