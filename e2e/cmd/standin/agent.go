@@ -58,7 +58,11 @@ func reconcile(ctx context.Context, engine *client.Client) error {
 }
 
 func nodePaused(ctx context.Context, engine *client.Client) (bool, error) {
-	node, _, err := engine.NodeInspectWithRaw(ctx, "self")
+	info, err := engine.Info(ctx)
+	if err != nil {
+		return false, err
+	}
+	node, _, err := engine.NodeInspectWithRaw(ctx, info.Swarm.NodeID)
 	if err != nil {
 		return false, err
 	}

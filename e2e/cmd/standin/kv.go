@@ -13,6 +13,9 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
 )
@@ -57,7 +60,8 @@ func kvConfig(address string) *embed.Config {
 		ClientCertAuth: true,
 	}
 	c.PeerTLSInfo = c.ClientTLSInfo
-	c.TickMs, c.ElectionMs = 500, 5000
+	// UCP has 500 and 5000, with which a member that is alone waits up to ten seconds at each start. Tests start it often.
+	c.TickMs, c.ElectionMs = 50, 500
 	c.SnapshotCount = 20000
 	c.LogLevel = "warn"
 	return c
@@ -81,7 +85,17 @@ func startKV(ctx context.Context, c *embed.Config) (*embed.Etcd, error) {
 	}
 }
 
-// dialKV connects to an etcd as a member of the cluster.
+// dialKV connects to an etcd as a member of the cluster. It tries often, so that it is there soon after etcd is.
 func dialKV(endpoint string, config *tls.Config) (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{Endpoints: []string{"https://" + endpoint}, TLS: config, DialTimeout: 3 * time.Second})
+	patience := grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.2, MaxDelay: 300 * time.Millisecond},
+		MinConnectTimeout: time.Second,
+	}
+	return clientv3.New(clientv3.Config{
+		Endpoints:   []string{"https://" + endpoint},
+		TLS:         config,
+		DialTimeout: 3 * time.Second,
+		DialOptions: []grpc.DialOption{grpc.WithConnectParams(patience)},
+		Logger:      zap.NewNop(), // what goes wrong comes back as an error
+	})
 }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
@@ -130,7 +129,7 @@ func putBatch(ctx context.Context, client *clientv3.Client, names []string, keys
 	var seal sealed
 	var at int64
 	if len(got.Kvs) > 0 {
-		var kv *mvccpb.KeyValue = got.Kvs[0]
+		kv := got.Kvs[0]
 		at = kv.ModRevision
 		if err := json.Unmarshal(kv.Value, &seal); err != nil {
 			return false, err

@@ -1,0 +1,236 @@
+package standin
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/poll"
+
+	"github.com/docker-ucp/docker-ucp/e2e/lab"
+	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
+)
+
+// fixture is a stand-in on an engine of its own.
+type fixture struct {
+	*UCP
+	node   *lab.Node
+	engine *client.Client
+}
+
+// deploy puts a stand-in on a private engine that ends with the test.
+func deploy(t *testing.T, version string, opts Options) fixture {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("a private engine needs root")
+	}
+	l, err := lab.Start(t.Context(), lab.Options{Version: version, Out: os.Stderr})
+	assert.NilError(t, err)
+	t.Cleanup(func() { assert.NilError(t, l.Close()) })
+	node := l.Nodes[0]
+	engine, err := node.Client()
+	assert.NilError(t, err)
+	t.Cleanup(func() { assert.NilError(t, engine.Close()) })
+	opts.Address, opts.BundleDir = node.Address, t.TempDir()
+	began := time.Now()
+	u, err := Deploy(t.Context(), engine, opts)
+	t.Logf("deployed on %s in %v", version, time.Since(began).Round(time.Millisecond))
+	if err != nil {
+		t.Log(describe(t, engine))
+	}
+	assert.NilError(t, err)
+	return fixture{UCP: u, node: node, engine: engine}
+}
+
+// describe says what stands on an engine, for a failure.
+func describe(t *testing.T, engine *client.Client) string {
+	t.Helper()
+	list, err := engine.ContainerList(t.Context(), container.ListOptions{All: true})
+	assert.NilError(t, err)
+	var lines []string
+	for _, c := range list {
+		u := &UCP{engine: engine}
+		logs, err := u.logs(t.Context(), c.ID)
+		assert.NilError(t, err)
+		lines = append(lines, c.Names[0]+" "+c.Status+"\n"+logs)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// volume is the path of a volume on the host.
+func (f fixture) volume(name string) string {
+	if name == boundVolume {
+		return filepath.Join(f.node.Data(), "standin-volumes", boundVolume)
+	}
+	return filepath.Join(f.node.Data(), "volumes", name, "_data")
+}
+
+// bundleClient reaches the engine through a published port, with the admin's bundle.
+func (f fixture) bundleClient(t *testing.T, host string) *client.Client {
+	t.Helper()
+	in := func(name string) string { return filepath.Join(f.BundleDir, name) }
+	c, err := client.NewClientWithOpts(client.WithHost("tcp://"+host),
+		client.WithTLSClientConfig(in("ca.pem"), in("cert.pem"), in("key.pem")), client.WithAPIVersionNegotiation())
+	assert.NilError(t, err)
+	t.Cleanup(func() { assert.NilError(t, c.Close()) })
+	return c
+}
+
+// eventually waits until check has no error any more.
+func eventually(t *testing.T, check func(context.Context) error) {
+	t.Helper()
+	poll.WaitOn(t, func(poll.LogT) poll.Result {
+		if err := check(t.Context()); err != nil {
+			return poll.Continue("%v", err)
+		}
+		return poll.Success()
+	}, poll.WithTimeout(30*time.Second), poll.WithDelay(100*time.Millisecond))
+}
+
+func TestStandinLooksLikeUCP(t *testing.T) {
+	for _, version := range []string{lab.Installed, lab.Current} {
+		t.Run(version, func(t *testing.T) {
+			f := deploy(t, version, Options{})
+			t.Run("containers", f.testContainers)
+			t.Run("volumes", f.testVolumes)
+			t.Run("engine API through the controller and the proxy", f.testEngineAPI)
+			t.Run("health without a certificate", f.testAnonymous)
+			t.Run("agent", f.testAgent)
+			t.Run("remove", f.testRemove)
+		})
+	}
+}
+
+func (f fixture) testContainers(t *testing.T) {
+	states, err := f.Containers(t.Context())
+	assert.NilError(t, err)
+	var running, exited []string
+	for _, s := range states {
+		name, _, _ := strings.Cut(s.Name, ".")
+		if s.Status == "running" {
+			running = append(running, name)
+		} else {
+			exited = append(exited, name)
+		}
+		if ours := strings.HasPrefix(s.Name, "ucp-"); ours {
+			assert.Equal(t, s.Labels[layout.LabelInstance], f.InstanceID)
+			assert.Equal(t, s.Labels[layout.LabelVersion], "3.1.4")
+		} else {
+			assert.Equal(t, s.Labels[layout.LabelInstance], "")
+		}
+	}
+	assert.DeepEqual(t, exited, []string{"ucp-reconcile"})
+	assert.DeepEqual(t, running, []string{
+		"shop-db", "shop-web", "ucp-agent", "ucp-auth-api", "ucp-auth-store", "ucp-auth-worker", "ucp-client-root-ca",
+		"ucp-cluster-root-ca", "ucp-controller", "ucp-dsinfo", "ucp-kv", "ucp-metrics", "ucp-proxy", "ucp-swarm-manager",
+	})
+}
+
+func (f fixture) testVolumes(t *testing.T) {
+	list, err := f.engine.VolumeList(t.Context(), volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", "ucp-"))})
+	assert.NilError(t, err)
+	var names []string
+	for _, v := range list.Volumes {
+		names = append(names, v.Name)
+	}
+	slices.Sort(names)
+	assert.DeepEqual(t, names, layout.Volumes)
+	var files int
+	for _, name := range names {
+		assert.NilError(t, filepath.WalkDir(f.volume(name), func(_ string, _ os.DirEntry, err error) error {
+			files++
+			return err
+		}))
+	}
+	assert.Assert(t, files > 100, "only %d files", files)
+}
+
+func (f fixture) testEngineAPI(t *testing.T) {
+	for port, want := range map[string]string{"443": "ucp/3.1.4", "12376": f.node0Version(t)} {
+		through := f.bundleClient(t, f.Address+":"+port)
+		version, err := through.ServerVersion(t.Context())
+		assert.NilError(t, err)
+		assert.Equal(t, version.Version, want)
+		info, err := through.Info(t.Context())
+		assert.NilError(t, err)
+		assert.Equal(t, info.ServerVersion, want)
+		assert.Equal(t, info.Swarm.Cluster.ID, f.InstanceID)
+		// An exec is a hijacked stream; its end must come through as well.
+		u := &UCP{engine: through}
+		keys, err := u.Keys(t.Context())
+		assert.NilError(t, err)
+		assert.Assert(t, len(keys.Values) > 300)
+	}
+}
+
+func (f fixture) node0Version(t *testing.T) string {
+	t.Helper()
+	version, err := f.engine.ServerVersion(t.Context())
+	assert.NilError(t, err)
+	return version.Version
+}
+
+func (f fixture) testAnonymous(t *testing.T) {
+	config, err := f.bundleTLS()
+	assert.NilError(t, err)
+	config.Certificates = nil
+	anonymous := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+	for _, want := range []struct {
+		method, path string
+		status       int
+	}{
+		{http.MethodGet, "/_ping", http.StatusOK},
+		{http.MethodHead, "/_ping", http.StatusNotFound},
+		{http.MethodGet, "/version", http.StatusUnauthorized},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), want.method, "https://"+f.Address+want.path, nil)
+		assert.NilError(t, err)
+		resp, err := anonymous.Do(req)
+		assert.NilError(t, err)
+		assert.NilError(t, resp.Body.Close())
+		assert.Equal(t, resp.StatusCode, want.status, "%s %s", want.method, want.path)
+	}
+}
+
+// testAgent stops a container with and without the label on the node.
+func (f fixture) testAgent(t *testing.T) {
+	ctx := t.Context()
+	assert.NilError(t, f.PauseAgent(ctx, true))
+	assert.NilError(t, f.engine.ContainerStop(ctx, "ucp-kv", container.StopOptions{}))
+	assert.Assert(t, f.Ping(ctx) != nil)
+	time.Sleep(4 * time.Second) // two rounds of the agent
+	assert.Equal(t, f.status(t, "ucp-kv"), "exited")
+	assert.NilError(t, f.PauseAgent(ctx, false))
+	eventually(t, f.Ping)
+	assert.Equal(t, f.status(t, "ucp-kv"), "running")
+	assert.Equal(t, f.status(t, "ucp-reconcile"), "exited")
+}
+
+func (f fixture) status(t *testing.T, name string) string {
+	t.Helper()
+	c, err := f.engine.ContainerInspect(t.Context(), name)
+	assert.NilError(t, err)
+	return c.State.Status
+}
+
+func (f fixture) testRemove(t *testing.T) {
+	ctx := t.Context()
+	assert.NilError(t, f.Remove(ctx))
+	assert.Equal(t, describe(t, f.engine), "")
+	volumes, err := f.engine.VolumeList(ctx, volume.ListOptions{})
+	assert.NilError(t, err)
+	assert.Equal(t, len(volumes.Volumes), 0)
+	node, _, err := f.engine.NodeInspectWithRaw(ctx, f.UCP.node.Swarm.NodeID)
+	assert.NilError(t, err)
+	assert.Equal(t, len(node.Spec.Labels), 0)
+}
