@@ -12,6 +12,12 @@ const holeBreath = 64 << 20
 // errLong is a file that goes on after the size in its header.
 var errLong = errors.New("content goes on after its end")
 
+// contentError is what a reader of content said. Who opened the file has named
+// it, so that the entry's name in front would be the second.
+type contentError struct{ error }
+
+func (e contentError) Unwrap() error { return e.error }
+
 // zeros is what a hole reads as.
 var zeros [64 << 10]byte
 
@@ -47,7 +53,7 @@ func (w *Writer) data(content io.Reader, n int64) error {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				return fmt.Errorf("content ends before its %d bytes: %w", n, io.ErrUnexpectedEOF)
 			}
-			return err
+			return contentError{err}
 		}
 		if _, err := w.hash.Write(chunk); err != nil {
 			return err
@@ -74,7 +80,7 @@ func (w *Writer) hole(content io.Reader, n int64) error {
 		}
 		breath = holeBreath
 		if _, err := content.Read(w.chunk[:0]); err != nil && !errors.Is(err, io.EOF) {
-			return err
+			return contentError{err}
 		}
 	}
 	return nil
@@ -93,7 +99,7 @@ func (w *Writer) end(content io.Reader) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return err
+			return contentError{err}
 		}
 	}
 	return io.ErrNoProgress

@@ -14,6 +14,8 @@ const maxExtended = 1 << 20
 type header struct {
 	records records
 	regions []byte
+	name    []byte // as the block has it
+	helper  []byte // name of the extended header
 	block   ustar
 	out     []byte
 }
@@ -25,14 +27,16 @@ type header struct {
 func (h *header) render(e *Entry) ([]byte, error) {
 	h.records.text = h.records.text[:0]
 	h.regions = h.regions[:0]
-	name, size := e.Name, e.Size
+	h.name = append(h.name[:0], e.Name...)
+	size := e.Size
 	h.records.charset(e)
 	if e.Extents != nil {
 		h.regions = appendRegions(h.regions, e)
-		name, size = beside(e.Name, "GNUSparseFile.0"), int64(len(h.regions))+e.Stored()
+		h.name = appendBeside(h.name[:0], e.Name, "GNUSparseFile.0/")
+		size = int64(len(h.regions)) + e.Stored()
 		h.records.sparse(e)
-	} else if !fitsName(name) {
-		h.records.add("path", name)
+	} else if !fitsName(e.Name) {
+		h.records.add("path", e.Name)
 	}
 	h.records.rest(e, size)
 
@@ -40,11 +44,12 @@ func (h *header) render(e *Entry) ([]byte, error) {
 	if n := len(h.records.text); n > maxExtended {
 		return nil, fmt.Errorf("name and attributes of %d bytes: %w", n, tar.ErrFieldTooLong)
 	} else if n > 0 {
-		h.block.start(beside(e.Name, "PaxHeaders.0"), tar.TypeXHeader, int64(n))
+		h.helper = appendBeside(h.helper[:0], e.Name, "PaxHeaders.0/")
+		h.block.start(h.helper, tar.TypeXHeader, int64(n))
 		h.out = h.block.seal(h.out)
 		h.out = padded(append(h.out, h.records.text...))
 	}
-	h.block.start(name, e.Type, size)
+	h.block.start(h.name, e.Type, size)
 	h.block.describe(e)
 	h.out = h.block.seal(h.out)
 	return append(h.out, h.regions...), nil

@@ -1,6 +1,9 @@
 package archive
 
-import "strings"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 const (
 	blockSize = 512
@@ -16,7 +19,7 @@ const (
 type ustar [blockSize]byte
 
 // start begins a block of root's, from 1970.
-func (u *ustar) start(name string, kind byte, size int64) {
+func (u *ustar) start(name []byte, kind byte, size int64) {
 	*u = ustar{156: kind}
 	short(u[0:nameSize], name)
 	copy(u[257:], "ustar\x0000")
@@ -43,12 +46,25 @@ func (u *ustar) describe(e *Entry) {
 // seal appends the block with its checksum, which counts itself as blanks.
 func (u *ustar) seal(dst []byte) []byte {
 	copy(u[148:156], "        ")
-	sum := int64(0)
-	for _, c := range u {
-		sum += int64(c)
-	}
-	octal(u[148:155], sum)
+	octal(u[148:155], u.sum())
 	return append(dst, u[:]...)
+}
+
+// sum adds up the block's bytes, eight at a time: the even and the odd ones in
+// lanes of 16 bits, which 64 words cannot overflow.
+func (u *ustar) sum() int64 {
+	const lanes = 0x00ff00ff00ff00ff
+	var even, odd uint64
+	for i := 0; i < blockSize; i += 8 {
+		word := binary.LittleEndian.Uint64(u[i:])
+		even += word & lanes
+		odd += word >> 8 & lanes
+	}
+	sum := int64(0)
+	for shift := 0; shift < 64; shift += 16 {
+		sum += int64(even>>shift&0xffff) + int64(odd>>shift&0xffff)
+	}
+	return sum
 }
 
 // octal fills a field with digits and a closing zero byte.
@@ -70,7 +86,7 @@ func fit(n, limit int64) int64 {
 
 // short fills a field with a name, or for one that does not fit with what
 // readers without extended headers can make of it.
-func short(field []byte, name string) {
+func short[T string | []byte](field []byte, name T) {
 	if fitsName(name) {
 		copy(field, name)
 		return
@@ -84,7 +100,7 @@ func short(field []byte, name string) {
 }
 
 // fitsName says whether a block can hold a name as it is.
-func fitsName(name string) bool {
+func fitsName[T string | []byte](name T) bool {
 	if len(name) > nameSize {
 		return false
 	}
@@ -96,10 +112,14 @@ func fitsName(name string) bool {
 	return true
 }
 
-// beside returns a name for a helper entry, in a folder next to the entry's.
-func beside(name, folder string) string {
-	dir := strings.LastIndexByte(strings.TrimSuffix(name, "/"), '/') + 1
-	return name[:dir] + folder + "/" + strings.TrimSuffix(name[dir:], "/")
+// appendBeside renders a name for a helper entry, in a folder next to the
+// entry's own.
+func appendBeside(dst []byte, name, folder string) []byte {
+	name = strings.TrimSuffix(name, "/")
+	dir := strings.LastIndexByte(name, '/') + 1
+	dst = append(dst, name[:dir]...)
+	dst = append(dst, folder...)
+	return append(dst, name[dir:]...)
 }
 
 // padded fills up the last block.

@@ -97,8 +97,9 @@ func (w *Writer) WriteReport(r *Report) error {
 }
 
 // WriteEntry writes one file of a volume. The content is that of the entry's
-// extents one after the other, and must end where they end. In long holes it
-// is read with an empty buffer, so that a reader that was cancelled can say so.
+// extents one after the other, and must end where they end; its errors are
+// expected to name the file. In long holes it is read with an empty buffer, so
+// that a reader that was cancelled can say so.
 func (w *Writer) WriteEntry(e *Entry, content io.Reader) error {
 	return w.do(e.Name, func() error {
 		if err := e.validate(); err != nil {
@@ -156,7 +157,12 @@ func (w *Writer) do(what string, call func() error) error {
 	if w.err != nil {
 		return w.err
 	}
-	if err := call(); err != nil {
+	var read contentError
+	switch err := call(); {
+	case err == nil:
+	case errors.As(err, &read):
+		w.err = fmt.Errorf("write the archive: %w", read.error)
+	default:
 		w.err = fmt.Errorf("write the archive: %s: %w", Printable(what), err)
 	}
 	return w.err

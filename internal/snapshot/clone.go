@@ -16,6 +16,14 @@ import (
 // indexName is the file of a clone that holds everything but large files.
 const indexName = "index"
 
+// inlineSize is up to where a file is small: its content stands in the index,
+// since a system call to share its blocks takes longer than a copy.
+const inlineSize = 64 << 10
+
+// recordSize is what a file takes in the index beyond its names and content,
+// and a larger file in its folder, with room to spare.
+const recordSize = 256
+
 // Cloned is a clone of volumes: a Source that no longer changes.
 type Cloned struct {
 	dir     string

@@ -9,10 +9,6 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/archive"
 )
 
-// inlineSize is up to where a file is small: its content stands in a clone's
-// index, since a system call to share its blocks takes longer than a copy.
-const inlineSize = 64 << 10
-
 // Walk implements Source.
 func (l Live) Walk(ctx context.Context, volume string, visit Visit) error {
 	var reader content

@@ -38,6 +38,7 @@ type Totals struct {
 	Bytes          int64 // logical size of regular files, hard links once
 	AllocatedBytes int64 // what they take on disk, hard links once
 	Sockets        int64 // left out
+	CloneBytes     int64 // about what a clone takes on disk beyond shared blocks
 }
 
 // named puts the act and the file in front of an error.

@@ -67,7 +67,7 @@ func (w *walker) run(ctx context.Context, root, volume string) error {
 // folder visits an open folder, then what is in it, and closes it.
 func (w *walker) folder(fd int, name string) (err error) {
 	defer func() { err = errors.Join(err, unix.Close(fd)) }()
-	defer w.within(name)()
+	defer w.pop(w.push(name))
 	w.path = append(w.path, '/')
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
@@ -83,12 +83,14 @@ func (w *walker) folder(fd int, name string) (err error) {
 	return w.content(fd)
 }
 
-// within adds a name to the path and returns what takes it off again.
-func (w *walker) within(name string) func() {
+// push adds a name to the path and returns where it began, for pop.
+func (w *walker) push(name string) int {
 	outside := len(w.path)
 	w.path = append(w.path, name...)
-	return func() { w.path = w.path[:outside] }
+	return outside
 }
+
+func (w *walker) pop(outside int) { w.path = w.path[:outside] }
 
 // content visits what is in an open folder, window by window.
 func (w *walker) content(fd int) error {
@@ -134,7 +136,7 @@ func (w *walker) child(dir int, name string, kind byte) error {
 	case stat.Mode&unix.S_IFMT == unix.S_IFREG && w.open:
 		return w.regular(dir, name)
 	default:
-		defer w.within(name)()
+		defer w.pop(w.push(name))
 		return w.closed(dir, name, &stat)
 	}
 }
@@ -153,7 +155,7 @@ func (w *walker) enter(dir int, name string) error {
 
 // regular opens a regular file, visits it, and closes it.
 func (w *walker) regular(dir int, name string) (err error) {
-	defer w.within(name)()
+	defer w.pop(w.push(name))
 	fd, err := openAt(dir, name, openFlags)
 	if err = changed(err); w.passedOver(err) {
 		return nil
@@ -211,6 +213,10 @@ func (w *walker) closed(dir int, name string, stat *unix.Stat_t) error {
 func (w *walker) emit(f *file) error {
 	w.totals.Entries++
 	w.totals.Bytes += w.entry.Size
+	w.totals.CloneBytes += recordSize + int64(len(w.entry.Name)+len(w.entry.Linkname))
+	if w.entry.Size <= inlineSize {
+		w.totals.CloneBytes += w.entry.Size
+	}
 	if w.take == nil {
 		return nil
 	}
