@@ -35,7 +35,7 @@ install: .need-go ## Install the plugin where docker finds it: for you, or for e
 demo: build bin/lab .setup ## Show a whole backup on this machine: lab, backup, gpg, tar, clean up
 	$(ROOT) e2e/demo.sh
 
-test: vet tidy-check docs-check lint shell race e2e ## Run every test and check
+test: .setup vet tidy-check docs-check lint shell race e2e ## Run every test and check
 
 unit: .need-go ## Run the tests of the plugin's own packages
 	go test $(TESTFLAGS) ./...
