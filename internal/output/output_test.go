@@ -193,3 +193,13 @@ func TestATerminalIsRefused(t *testing.T) {
 	err := RefuseTerminal(true)
 	assert.Equal(t, failure.KindOf(err), failure.Refused)
 }
+
+func TestResetBeginsAgainFromNothing(t *testing.T) {
+	f := create(t, filepath.Join(tempDir(t), "ucp.tar"))
+	write(t, f, "a first attempt that broke off")
+	assert.NilError(t, f.Reset())
+	write(t, f, "whole")
+	assert.NilError(t, f.Commit())
+	assert.Equal(t, content(t, f.path), "whole")
+	assert.ErrorIs(t, f.Reset(), os.ErrClosed)
+}
