@@ -79,15 +79,15 @@ func sweep(dir string) error {
 	return os.MkdirAll(dir, 0o755)
 }
 
-// SweepAbandoned removes the labs that dead processes left in the default place. What cannot be removed is left for the
+// sweepAbandoned removes the labs that dead processes left in the default place. What cannot be removed is left for the
 // next one who tries: it is in nobody's way.
-func SweepAbandoned() {
+func sweepAbandoned() {
 	entries, err := os.ReadDir(tempRoot)
 	if err != nil {
 		return
 	}
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), tempPrefix) || !ownedByUs(entry) {
+		if !strings.HasPrefix(entry.Name(), tempPrefix) {
 			continue
 		}
 		dir := filepath.Join(tempRoot, entry.Name())
@@ -105,10 +105,4 @@ func (l *Lab) Running() bool {
 		}
 	}
 	return false
-}
-
-// ownedByUs keeps us from believing a state file that somebody else put into a folder that everybody may write to.
-func ownedByUs(entry fs.DirEntry) bool {
-	info, err := entry.Info()
-	return err == nil && info.IsDir() && ownerOf(info) == os.Geteuid()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,36 +91,31 @@ func sendImage(ctx context.Context, engine *client.Client, ref string, layer io.
 	return errors.Join(err, answer.Close())
 }
 
-// writeImage writes a layer with the files and the few folders and files that programs expect of a root.
+// base is what programs expect of a root besides themselves.
+var base = []struct {
+	tar.Header
+	content string
+}{
+	{tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}, ""},
+	{tar.Header{Typeflag: tar.TypeDir, Name: "root/", Mode: 0o700}, ""},
+	{tar.Header{Typeflag: tar.TypeDir, Name: "etc/", Mode: 0o755}, ""},
+	{tar.Header{Typeflag: tar.TypeReg, Name: "etc/passwd", Mode: 0o644}, "root:x:0:0:root:/root:/bin/sh\n"},
+	{tar.Header{Typeflag: tar.TypeSymlink, Name: "bin", Linkname: "usr/bin", Mode: 0o777}, ""},
+}
+
+// writeImage writes a layer with the files and the base.
 func writeImage(to io.Writer, files map[string]string) error {
 	layer := tar.NewWriter(to)
-	for _, dir := range []string{"tmp", "root", "etc"} {
-		mode := int64(0o755)
-		if dir == "tmp" {
-			mode = 0o1777
+	for _, entry := range base {
+		entry.Size = int64(len(entry.content))
+		if err := layer.WriteHeader(&entry.Header); err != nil {
+			return err
 		}
-		if err := layer.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: mode}); err != nil {
+		if _, err := io.WriteString(layer, entry.content); err != nil {
 			return err
 		}
 	}
-	link := tar.Header{Typeflag: tar.TypeSymlink, Name: "bin", Linkname: "usr/bin", Mode: 0o777}
-	if err := layer.WriteHeader(&link); err != nil {
-		return err
-	}
-	passwd := "root:x:0:0:root:/root:/bin/sh\n"
-	header := tar.Header{Typeflag: tar.TypeReg, Name: "etc/passwd", Mode: 0o644, Size: int64(len(passwd))}
-	if err := layer.WriteHeader(&header); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(layer, passwd); err != nil {
-		return err
-	}
-	names := make([]string, 0, len(files))
-	for name := range files {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err := addProgram(layer, name, files[name]); err != nil {
 			return err
 		}

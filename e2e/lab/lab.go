@@ -48,7 +48,7 @@ func Start(ctx context.Context, options Options) (_ *Lab, err error) {
 		return nil, err
 	}
 	if options.Dir == "" {
-		SweepAbandoned()
+		sweepAbandoned()
 		if options.Dir, err = os.MkdirTemp(tempRoot, tempPrefix); err != nil {
 			return nil, err
 		}

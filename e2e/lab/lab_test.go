@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/docker/docker/client"
@@ -203,6 +205,48 @@ func TestStartRefusesWhatItCannotDo(t *testing.T) {
 	}
 	_, err := os.Stat(filepath.Join(full, "thesis.tex"))
 	assert.NilError(t, err)
+}
+
+func TestTheUserBehindSudoReachesTheEngine(t *testing.T) {
+	user, err := user.Lookup("nobody")
+	assert.NilError(t, err)
+	t.Setenv("SUDO_UID", user.Uid)
+	t.Setenv("SUDO_GID", user.Gid)
+	node := startLab(t, Options{}).Nodes[0]
+	uid, gid := numbers(user)
+	host, dir := node.TLS()
+	sshHost, sshEnv, err := node.SSH()
+	assert.NilError(t, err)
+	for way, env := range map[string][]string{
+		"socket": {"DOCKER_HOST=" + node.Host()},
+		"TLS":    {"DOCKER_HOST=" + host, "DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH=" + dir},
+		"ssh":    append(sshEnv, "DOCKER_HOST="+sshHost),
+	} {
+		t.Run(way, func(t *testing.T) {
+			command := exec.CommandContext(t.Context(), "docker", "info", "--format", "{{.Name}}")
+			command.Env = append([]string{"PATH=" + searchPath, "HOME=/nonexistent"}, env...)
+			command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+			said, err := command.CombinedOutput()
+			assert.NilError(t, err, "%s", said)
+			assert.Equal(t, strings.TrimSpace(string(said)), node.Name)
+		})
+	}
+}
+
+func TestAStrangersFolderIsNotBelieved(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a stranger's folder")
+	}
+	dir := t.TempDir()
+	assert.NilError(t, os.WriteFile(filepath.Join(dir, stateFile), []byte(`{"id":"ul0001","nodes":[]}`), 0o644))
+	_, err := Open(dir)
+	assert.NilError(t, err)
+	assert.NilError(t, os.Chown(dir, 65534, 65534))
+	_, err = Open(dir)
+	assert.ErrorContains(t, err, "not a folder of ours")
+	_, err = Start(t.Context(), Options{Dir: dir})
+	assert.ErrorContains(t, err, "not a folder of ours")
+	assert.NilError(t, os.Chown(dir, 0, 0)) // for the test's own cleaning
 }
 
 // A transport of its own, so that no kept connection hides what a test does to the network.

@@ -35,39 +35,46 @@ func (n *Node) boot(ctx context.Context) error {
 }
 
 // unshare starts the first process and waits until its view of the file systems is made.
-func (n *Node) unshare() error {
+func (n *Node) unshare() (err error) {
+	log, err := os.Create(n.logPath("node"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	said, answer, err := os.Pipe() // not StdoutPipe, which belongs to a Wait that never comes: the process outlives us
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, said.Close()) }()
+
+	command := n.firstProcess()
+	command.Stdout, command.Stderr = answer, log
+	goAhead, err := command.StdinPipe()
+	if err != nil {
+		return errors.Join(err, answer.Close())
+	}
+	err = command.Start()
+	if err := errors.Join(err, answer.Close()); err != nil {
+		return errors.Join(err, goAhead.Close())
+	}
+	if err := n.register(command.Process.Pid); err != nil {
+		return errors.Join(err, goAhead.Close())
+	}
+	_, err = io.WriteString(goAhead, "go\n")
+	if err := errors.Join(err, goAhead.Close()); err != nil {
+		return err
+	}
+	return awaitReady(said, log.Name())
+}
+
+func (n *Node) firstProcess() *exec.Cmd {
 	command := exec.Command(program("sh"), filepath.Join(n.Dir, "node.sh"), n.Dir, n.Name, n.disk())
 	command.Env = cleanEnvironment()
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Setsid:     true,
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS,
 	}
-	goAhead, err := command.StdinPipe()
-	if err != nil {
-		return err
-	}
-	ready, said, err := os.Pipe() // not StdoutPipe: the process outlives this function
-	if err != nil {
-		return err
-	}
-	log, err := os.Create(n.logPath("node"))
-	if err != nil {
-		return errors.Join(err, ready.Close(), said.Close())
-	}
-	command.Stdout, command.Stderr = said, log
-	err = command.Start()
-	if err := errors.Join(err, said.Close(), log.Close()); err != nil {
-		return errors.Join(err, ready.Close())
-	}
-	err = n.register(command.Process.Pid)
-	if err == nil {
-		_, err = io.WriteString(goAhead, "go\n")
-	}
-	err = errors.Join(err, goAhead.Close())
-	if err == nil {
-		err = awaitReady(ready, n.logPath("node"))
-	}
-	return errors.Join(err, ready.Close())
+	return command
 }
 
 // register writes the first process down; it does nothing before that.

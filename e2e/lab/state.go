@@ -54,8 +54,16 @@ func (l *Lab) save() error {
 	return os.Rename(path+".new", path)
 }
 
-// readState returns fs.ErrNotExist where no lab is.
+// readState returns fs.ErrNotExist where no lab is. What it reads is acted upon as root, so it believes only a folder that
+// root or the caller has made: /var/tmp is open to everybody.
 func readState(dir string) (state, error) {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return state{}, err
+	}
+	if owner := ownerOf(info); !info.IsDir() || owner != 0 && owner != os.Geteuid() {
+		return state{}, fmt.Errorf("%s: not a folder of ours (owner %d)", dir, owner)
+	}
 	raw, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if err != nil {
 		return state{}, err
