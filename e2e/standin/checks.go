@@ -28,7 +28,8 @@ func (u *UCP) Keys(ctx context.Context) (layout.Keys, error) {
 	if err != nil {
 		return keys, fmt.Errorf("read keys: %w", err)
 	}
-	return keys, json.Unmarshal(out, &keys)
+	err = json.Unmarshal(out, &keys)
+	return keys, err
 }
 
 // PutKeys adds n keys to the running etcd.
@@ -46,7 +47,8 @@ func (u *UCP) Store(ctx context.Context) (layout.StoreStatus, error) {
 	if err != nil {
 		return status, fmt.Errorf("ask auth store: %w", err)
 	}
-	return status, json.Unmarshal(out, &status)
+	err = json.Unmarshal(out, &status)
+	return status, err
 }
 
 // CheckStoreDir is the auth store's own check of an extracted copy: of the volume ucp-auth-store-data, or of the folder
@@ -66,7 +68,8 @@ func (u *UCP) CheckKVDir(ctx context.Context, dir string) (layout.Keys, error) {
 	if err := check.Run(); err != nil {
 		return keys, fmt.Errorf("check etcd in %s: %w: %s", dir, err, lastLines(stderr.String(), 3))
 	}
-	return keys, json.Unmarshal(stdout.Bytes(), &keys)
+	err := json.Unmarshal(stdout.Bytes(), &keys)
+	return keys, err
 }
 
 // CheckCertsDir checks an extracted copy of a volume of certificates, whose name is that of the folder: files, owners,
@@ -125,7 +128,8 @@ func inside(dir, name string) string {
 // exec runs the program in a container and returns what it printed.
 func (u *UCP) exec(ctx context.Context, name string, args ...string) ([]byte, error) {
 	created, err := u.engine.ContainerExecCreate(ctx, name, container.ExecOptions{
-		Cmd: append([]string{layout.Program}, args...), AttachStdout: true, AttachStderr: true})
+		Cmd: append([]string{layout.Program}, args...), AttachStdout: true, AttachStderr: true,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package standin
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
@@ -112,7 +113,7 @@ func (u *UCP) start(ctx context.Context, p part) error {
 	for outside, inside := range p.ports {
 		port := nat.Port(fmt.Sprintf("%d/tcp", inside))
 		config.ExposedPorts[port] = struct{}{}
-		host.PortBindings[port] = []nat.PortBinding{{HostPort: fmt.Sprint(outside)}}
+		host.PortBindings[port] = []nat.PortBinding{{HostPort: strconv.Itoa(outside)}}
 	}
 	networks := &network.NetworkingConfig{}
 	if p.bridge {

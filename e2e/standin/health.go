@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,8 +64,8 @@ func (u *UCP) ping(ctx context.Context, port int) (err error) {
 	defer transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	address := net.JoinHostPort(u.Address, fmt.Sprint(port))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/_ping", nil)
+	address := net.JoinHostPort(u.Address, strconv.Itoa(port))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/_ping", http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,8 @@ func (u *UCP) bundleTLS() (*tls.Config, error) {
 func (u *UCP) tasksRun(ctx context.Context) error {
 	for _, name := range u.serviceNames() {
 		tasks, err := u.engine.TaskList(ctx, swarm.TaskListOptions{
-			Filters: filters.NewArgs(filters.Arg("service", name), filters.Arg("desired-state", "running"))})
+			Filters: filters.NewArgs(filters.Arg("service", name), filters.Arg("desired-state", "running")),
+		})
 		if err != nil {
 			return fmt.Errorf("list tasks of %s: %w", name, err)
 		}

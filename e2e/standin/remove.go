@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 
 	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
-	"github.com/docker/docker/errdefs"
 )
 
 // Remove takes away everything that Deploy put on the engine; the swarm and the client bundle stay.

@@ -89,7 +89,8 @@ func begin(ctx context.Context, engine *client.Client, opts Options) (_ *UCP, er
 			return u, err
 		}
 	}
-	return u, u.joinSwarm(ctx)
+	err = u.joinSwarm(ctx)
+	return u, err
 }
 
 // joinSwarm reads who and where the node is, after it made a swarm where there was none.

@@ -193,7 +193,7 @@ func (f fixture) testAnonymous(t *testing.T) {
 		{http.MethodHead, "/_ping", http.StatusNotFound},
 		{http.MethodGet, "/version", http.StatusUnauthorized},
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), want.method, "https://"+f.Address+want.path, nil)
+		req, err := http.NewRequestWithContext(t.Context(), want.method, "https://"+f.Address+want.path, http.NoBody)
 		assert.NilError(t, err)
 		resp, err := anonymous.Do(req)
 		assert.NilError(t, err)

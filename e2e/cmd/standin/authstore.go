@@ -56,7 +56,7 @@ func storeStatus(ctx context.Context) error {
 }
 
 func askStore(ctx context.Context, client *http.Client, address string) (status layout.StoreStatus, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/status", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/status", http.NoBody)
 	if err != nil {
 		return status, err
 	}
@@ -68,7 +68,10 @@ func askStore(ctx context.Context, client *http.Client, address string) (status 
 	if resp.StatusCode != http.StatusOK {
 		return status, fmt.Errorf("ask auth store: %s", resp.Status)
 	}
-	return status, json.NewDecoder(resp.Body).Decode(&status)
+	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
+		return status, fmt.Errorf("ask auth store: %w", err)
+	}
+	return status, nil
 }
 
 // storeCheck is the store's own check, for an operator's hands.

@@ -12,12 +12,11 @@ import (
 	"net/http"
 	"os"
 	"regexp"
-	"strings"
+	"strconv"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
 	"github.com/docker-ucp/docker-ucp/e2e/standin/pki"
@@ -148,7 +147,7 @@ func asUCP(resp *http.Response) error {
 	body[field] = "ucp/" + os.Getenv("UCP_VERSION")
 	if components, ok := body["Components"].([]any); ok && len(components) > 0 {
 		if engine, ok := components[0].(map[string]any); ok {
-			engine["Name"], engine["Version"] = strings.ToUpper("ucp")+" stand-in", body[field]
+			engine["Name"], engine["Version"] = "UCP stand-in", body[field]
 		}
 	}
 	b, err := json.Marshal(body)
@@ -157,6 +156,6 @@ func asUCP(resp *http.Response) error {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(b))
 	resp.ContentLength = int64(len(b))
-	resp.Header.Set("Content-Length", fmt.Sprint(len(b)))
+	resp.Header.Set("Content-Length", strconv.Itoa(len(b)))
 	return nil
 }

@@ -42,6 +42,9 @@ func run(ctx context.Context, args []string) error {
 		return storeCheck(args[1:])
 	case "reconcile":
 		return nil // the wanted state is reached: nothing to do
+	case "idle": // of some programs only their being there matters
+		<-ctx.Done()
+		return nil
 	}
 	return serve(ctx, args[0])
 }
@@ -59,7 +62,6 @@ func serve(ctx context.Context, role string) error {
 		"cluster-root-ca": runRootCA,
 		"client-root-ca":  runRootCA,
 		"agent":           runAgent,
-		"idle":            runIdle,
 	}
 	program, ok := programs[role]
 	if !ok {
@@ -70,10 +72,5 @@ func serve(ctx context.Context, role string) error {
 		return fmt.Errorf("%s: %w", role, err)
 	}
 	slog.Info("stopped", "program", role)
-	return nil
-}
-
-func runIdle(ctx context.Context) error {
-	<-ctx.Done()
 	return nil
 }

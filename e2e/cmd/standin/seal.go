@@ -82,7 +82,7 @@ func readKeys(ctx context.Context, client *clientv3.Client) (layout.Keys, error)
 func digest(values map[string]string) string {
 	h := sha256.New()
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		fmt.Fprintf(h, "%d %s %s\n", len(key), key, values[key])
+		h.Write(fmt.Appendf(nil, "%d %s %s\n", len(key), key, values[key]))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
@@ -62,7 +63,7 @@ func memberTLS(dir, volume string) (*tls.Config, error) {
 
 // listenTLS serves handler on all addresses until the context ends, and lets running requests end within a second.
 func listenTLS(ctx context.Context, address string, config *tls.Config, handler http.Handler) error {
-	listener, err := net.Listen("tcp", address)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func memberClient(config *tls.Config) *http.Client {
 
 // nodeAddress is where the published ports of this node are.
 func nodeAddress(port int) string {
-	return net.JoinHostPort(os.Getenv("UCP_HOST_ADDRESS"), fmt.Sprint(port))
+	return net.JoinHostPort(os.Getenv("UCP_HOST_ADDRESS"), strconv.Itoa(port))
 }
 
 func answer(w http.ResponseWriter, err error) {

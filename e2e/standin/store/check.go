@@ -54,37 +54,38 @@ func check(files fs.FS) (Report, error) {
 	if report.Stopped, err = readStopMark(files, report); err != nil {
 		return Report{}, err
 	}
-	c := checker{id: id, last: last, writers: id.lastWriters(report.Acknowledged)}
-	if err := c.data(files); err != nil {
-		return Report{}, err
-	}
-	return report, c.index(files)
+	c := checker{files: files, id: id, last: last, writers: id.lastWriters(report.Acknowledged)}
+	return report, c.pages()
 }
 
-// checker holds what the store must look like: writers up to the last acknowledged record, and the record in flight.
+// checker holds what the store must look like: the last acknowledged writer of each page, and the record in flight.
 type checker struct {
+	files   fs.FS
 	id      identity
 	last    slot
 	writers []uint64
 }
 
-// data checks the clocks and all pages. Those of a record in flight are checked last and in its order, since each may be new only if
-// those before it are.
-func (c checker) data(files fs.FS) error {
+// pages checks the clocks, all pages and their index entries.
+func (c checker) pages() error {
+	index, err := readSized(c.files, "index.db", pageCount*entrySize)
+	if err != nil {
+		return err
+	}
 	moving := c.moving()
 	var ticks []uint64
 	for file := range fileCount {
-		b, err := readSized(files, dataName(file), fileSize)
+		data, err := readSized(c.files, dataName(file), fileSize)
 		if err != nil {
 			return err
 		}
-		ticks = append(ticks, readClock(b))
+		ticks = append(ticks, readClock(data))
 		for page := range pagesPerFile {
 			p := place{file, page}
-			if moving[p.index()] {
+			if _, inFlight := moving[p]; inFlight {
 				continue
 			}
-			if err := c.page(p, b[p.offset():][:pageSize]); err != nil {
+			if err := c.settled(p, data[p.offset():][:pageSize], index[p.index()*entrySize:][:entrySize]); err != nil {
 				return err
 			}
 		}
@@ -92,73 +93,67 @@ func (c checker) data(files fs.FS) error {
 	if err := checkClocks(ticks); err != nil {
 		return err
 	}
-	if c.last.committed {
-		return nil
-	}
-	return c.inFlight(files)
+	return c.inFlight(index)
 }
 
-// moving is the pages that the record in flight replaces.
-func (c checker) moving() map[int]bool {
-	pages := map[int]bool{}
+// moving is the pages that the record in flight replaces, with their turn.
+func (c checker) moving() map[place]int {
+	pages := map[place]int{}
 	if !c.last.committed {
-		for _, p := range c.id.places(c.last.record) {
-			pages[p.index()] = true
+		for turn, p := range c.id.places(c.last.record) {
+			pages[p] = turn
 		}
 	}
 	return pages
 }
 
-func (c checker) page(p place, got []byte) error {
+// settled checks a page that nothing was being written to.
+func (c checker) settled(p place, got, indexed []byte) error {
 	want := c.writers[p.index()]
-	if bytes.Equal(got, c.id.image(p, want)) {
-		return nil
+	image := c.id.image(p, want)
+	if !bytes.Equal(got, image) {
+		n, whole := recordOf(got)
+		if !whole {
+			return fmt.Errorf("%s page %d: not whole: %w", p.name(), p.page, ErrTorn)
+		}
+		return fmt.Errorf("%s page %d: from record %d, must be from %d: %w", p.name(), p.page, n, want, ErrTorn)
 	}
-	n, whole := recordOf(got)
-	if !whole {
-		return fmt.Errorf("%s page %d: not whole: %w", p.name(), p.page, ErrTorn)
-	}
-	return fmt.Errorf("%s page %d: from record %d, must be from %d: %w", p.name(), p.page, n, want, ErrTorn)
-}
-
-func (c checker) inFlight(files fs.FS) error {
-	done := true
-	for i, p := range c.id.places(c.last.record) {
-		b, err := readSized(files, p.name(), fileSize)
-		if err != nil {
-			return err
-		}
-		got := b[p.offset():][:pageSize]
-		if bytes.Equal(got, c.last.images[i]) {
-			if !done {
-				return fmt.Errorf("%s page %d: written ahead of its turn in record %d: %w", p.name(), p.page, c.last.record, ErrTorn)
-			}
-			continue
-		}
-		// One page may be half written, where a kill came in the middle; a whole one must be the one before.
-		if _, whole := recordOf(got); whole || !done {
-			if err := c.page(p, got); err != nil {
-				return err
-			}
-		}
-		done = false
+	if !bytes.Equal(indexed, entry(want, image)) {
+		return fmt.Errorf("index.db: entry of %s page %d is not that of record %d: %w", p.name(), p.page, want, ErrTorn)
 	}
 	return nil
 }
 
-func (c checker) index(files fs.FS) error {
-	b, err := readSized(files, "index.db", pageCount*entrySize)
-	if err != nil {
-		return err
+// inFlight checks the pages of the record in flight, in its order: each may be new only if those before it are, and
+// entries in the index only if all are.
+func (c checker) inFlight(index []byte) error {
+	if c.last.committed {
+		return nil
 	}
-	moving := c.moving()
-	for i, want := range c.writers {
-		p := place{i / pagesPerFile, i % pagesPerFile}
-		got := b[i*entrySize:][:entrySize]
-		old := bytes.Equal(got, entry(want, c.id.image(p, want)))
-		ahead := moving[i] && bytes.Equal(got, entry(c.last.record, c.id.image(p, c.last.record)))
-		if !old && !ahead {
-			return fmt.Errorf("index.db: entry of %s page %d is not that of record %d: %w", p.name(), p.page, want, ErrTorn)
+	written := true
+	for turn, p := range c.id.places(c.last.record) {
+		data, err := readSized(c.files, p.name(), fileSize)
+		if err != nil {
+			return err
+		}
+		got, indexed := data[p.offset():][:pageSize], index[p.index()*entrySize:][:entrySize]
+		if bytes.Equal(got, c.last.images[turn]) {
+			if !written {
+				return fmt.Errorf("%s page %d: written ahead of its turn in record %d: %w", p.name(), p.page, c.last.record, ErrTorn)
+			}
+			if bytes.Equal(indexed, entry(c.last.record, got)) {
+				continue
+			}
+			got = c.id.image(p, c.writers[p.index()]) // the page is right; its entry must then be the one before
+		} else {
+			_, whole := recordOf(got)
+			if !whole && written { // a kill may leave one page half written
+				got = c.id.image(p, c.writers[p.index()])
+			}
+			written = false
+		}
+		if err := c.settled(p, got, indexed); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -174,7 +169,7 @@ func readIdentity(files fs.FS) (identity, error) {
 		return id, fmt.Errorf("store.json: %w", err)
 	}
 	if id.Files != fileCount || id.Pages != pagesPerFile || id.Banner != banner {
-		return id, fmt.Errorf("store.json: not a store of this kind")
+		return id, errors.New("store.json: not a store of this kind")
 	}
 	return id, nil
 }

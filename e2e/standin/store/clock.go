@@ -17,12 +17,12 @@ const clockSize = pageSize
 
 // clocks is the clock pages of an open store.
 type clocks struct {
-	pages [fileCount][]byte
+	pages [][]byte
 	tick  uint64
 }
 
-func openClocks(files [fileCount]*os.File) (*clocks, error) {
-	c := &clocks{}
+func openClocks(files []*os.File) (*clocks, error) {
+	c := &clocks{pages: make([][]byte, len(files))}
 	for i, f := range files {
 		page, err := syscall.Mmap(int(f.Fd()), 0, clockSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 		if err != nil {

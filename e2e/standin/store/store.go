@@ -85,7 +85,7 @@ func Open(dir string) (_ *Store, err error) {
 	if err := s.openFiles(); err != nil {
 		return nil, err
 	}
-	if s.clocks, err = openClocks(s.files); err != nil {
+	if s.clocks, err = openClocks(s.files[:]); err != nil {
 		return nil, err
 	}
 	if err := os.Remove(filepath.Join(dir, "stopped")); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -53,27 +53,18 @@ func TestStoppedStoreIsClean(t *testing.T) {
 }
 
 func TestLiveCopyIsTorn(t *testing.T) {
-	const tries = 100
-	copies := map[string]func(t *testing.T, from, to string) error{
-		"read and written file by file": func(_ *testing.T, from, to string) error { return os.CopyFS(to, os.DirFS(from)) },
-		"cp -a": func(_ *testing.T, from, to string) error {
-			return exec.Command("cp", "-a", from, to).Run()
-		},
-		"tar": func(_ *testing.T, from, to string) error {
-			if err := os.Mkdir(to, 0o700); err != nil {
-				return err
-			}
-			return exec.Command("sh", "-c", `tar -C "$0" -cf - . | tar -C "$1" -xf -`, from, to).Run()
-		},
-	}
-	for name, copyLive := range copies {
+	const tries, atLeast = 100, 95
+	for name, script := range map[string]string{
+		"cp":  `cp -a "$0" "$1"`,
+		"tar": `mkdir "$1" && tar -C "$0" -cf - . | tar -C "$1" -xf -`,
+	} {
 		t.Run(name, func(t *testing.T) {
 			dir, s := newStore(t)
 			stop := running(t, s)
 			torn := 0
 			for range tries {
 				to := filepath.Join(t.TempDir(), "copy")
-				assert.NilError(t, copyLive(t, dir, to))
+				assert.NilError(t, exec.CommandContext(t.Context(), "sh", "-c", script, dir, to).Run())
 				if _, err := Check(to); errors.Is(err, ErrTorn) {
 					torn++
 				} else {
@@ -84,7 +75,7 @@ func TestLiveCopyIsTorn(t *testing.T) {
 			assert.NilError(t, stop())
 			assert.NilError(t, s.Close())
 			t.Logf("%d of %d copies found torn", torn, tries)
-			assert.Assert(t, torn >= 95, "only %d of %d found torn", torn, tries)
+			assert.Assert(t, torn >= atLeast, "only %d of %d found torn", torn, tries)
 		})
 	}
 }
@@ -93,7 +84,8 @@ func TestCopyOfAFrozenStoreIsCleanAtEveryStep(t *testing.T) {
 	dir, s := newStore(t)
 	step := 0
 	s.step = func() {
-		if step++; step%7 != 0 { // every place within a record comes up, in another record each
+		step++
+		if step%7 != 0 { // every place within a record comes up, in another record each
 			return
 		}
 		frozen := copyDir(t, dir)
@@ -107,9 +99,43 @@ func TestCopyOfAFrozenStoreIsCleanAtEveryStep(t *testing.T) {
 		report, err = Check(frozen)
 		assert.NilError(t, err)
 		assert.Equal(t, report, Report{Acknowledged: s.Acknowledged() + 1, Stopped: true})
+		assert.NilError(t, os.RemoveAll(frozen))
 	}
-	for n := range uint64(40) {
+	for n := range uint64(16) {
 		assert.NilError(t, s.write(n+1))
 	}
 	assert.NilError(t, s.Close())
+}
+
+func TestOneForeignFileIsFound(t *testing.T) {
+	dir, s := newStore(t)
+	for n := range uint64(200) {
+		s.step = func() {}
+		assert.NilError(t, s.write(n+1))
+	}
+	assert.NilError(t, s.Close())
+	then := copyDir(t, dir)
+	s, err := Open(dir)
+	assert.NilError(t, err)
+	s.step = func() {}
+	s.clocks.count()
+	s.clocks.count()
+	for n := range uint64(200) {
+		assert.NilError(t, s.write(n+201))
+	}
+	assert.NilError(t, s.Close())
+	for _, name := range []string{"data/007.db", "index.db", "journal.db", "stopped"} {
+		t.Run(name, func(t *testing.T) {
+			mixed := copyDir(t, dir)
+			_, err := Check(mixed)
+			assert.NilError(t, err)
+			old, err := os.ReadFile(filepath.Join(then, name))
+			assert.NilError(t, err)
+			assert.NilError(t, os.WriteFile(filepath.Join(mixed, name), old, 0o600))
+			_, err = Check(mixed)
+			assert.ErrorIs(t, err, ErrTorn)
+			_, err = Open(mixed)
+			assert.ErrorIs(t, err, ErrTorn)
+		})
+	}
 }
