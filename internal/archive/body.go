@@ -23,6 +23,12 @@ var zeros [64 << 10]byte
 
 // body writes an entry's content and hashes what it expands to.
 func (w *Writer) body(e *Entry, content io.Reader) error {
+	if content == nil {
+		if e.Size > 0 {
+			return errors.New("no content is given")
+		}
+		return nil
+	}
 	if e.Extents == nil {
 		if err := w.data(content, e.Size); err != nil {
 			return err
@@ -88,9 +94,6 @@ func (w *Writer) hole(content io.Reader, n int64) error {
 
 // end makes sure that the content is at its end.
 func (w *Writer) end(content io.Reader) error {
-	if content == nil {
-		return nil
-	}
 	for range 100 { // as often as bufio asks a reader that returns nothing
 		n, err := content.Read(w.chunk[:1])
 		switch {

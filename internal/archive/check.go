@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"strings"
 )
 
 // Summary is what Check has seen of a sound archive.
@@ -67,8 +66,9 @@ func readBounded(archive *tar.Reader, header *tar.Header) ([]byte, error) {
 // that nothing follows. It writes nothing and its memory is bounded, whatever
 // it is given.
 func Check(r io.Reader) (Summary, error) {
+	raw := &tail{from: r}
 	c := &checker{
-		raw: r, tar: tar.NewReader(r), layout: newLayout(), lines: newSumCheck(),
+		raw: raw, tar: tar.NewReader(raw), layout: newLayout(), lines: newSumCheck(),
 		hash: sha256.New(), chunk: make([]byte, chunkSize),
 	}
 	if err := c.run(); err != nil {
@@ -82,7 +82,7 @@ func Check(r io.Reader) (Summary, error) {
 }
 
 type checker struct {
-	raw     io.Reader
+	raw     *tail
 	tar     *tar.Reader
 	layout  *layout
 	lines   *sumCheck
@@ -212,7 +212,7 @@ func (c *checker) end() error {
 			return errors.New("data follows the end of the tar: is this two archives, one after the other?")
 		}
 		if errors.Is(err, io.EOF) {
-			return nil
+			return c.raw.verdict()
 		}
 		if err != nil {
 			return err
@@ -220,11 +220,31 @@ func (c *checker) end() error {
 	}
 }
 
-// inVolume says whether a name is a volume of the manifest or in one.
-func (l *layout) inVolume(name string) bool {
-	first, _, _ := strings.Cut(strings.TrimPrefix(name, "./"), "/")
-	return strings.HasPrefix(name, "./") && l.isVolume(first)
-}
-
 // onlyReader hides WriteTo, which would bring a buffer of its own.
 type onlyReader struct{ io.Reader }
+
+// tail watches how an archive ends, which tar.Reader is not strict about.
+type tail struct {
+	from        io.Reader
+	size, zeros int64 // bytes read, and how many of the last were zero
+}
+
+// Read implements io.Reader.
+func (t *tail) Read(p []byte) (int, error) {
+	n, err := t.from.Read(p)
+	t.size += int64(n)
+	if kept := len(bytes.TrimRight(p[:n], "\x00")); kept > 0 {
+		t.zeros = int64(n - kept)
+	} else {
+		t.zeros += int64(n)
+	}
+	return n, err
+}
+
+// verdict says whether the tar had its end: two blocks of zeros.
+func (t *tail) verdict() error {
+	if t.zeros < 2*blockSize || t.size%blockSize != 0 {
+		return fmt.Errorf("the archive is cut off in its last block: %w", io.ErrUnexpectedEOF)
+	}
+	return nil
+}

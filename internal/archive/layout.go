@@ -89,6 +89,13 @@ func (l *layout) file(name string, size int64) error {
 	return nil
 }
 
+// inVolume says whether a name is a volume of the manifest, or in one.
+func (l *layout) inVolume(name string) bool {
+	path, found := strings.CutPrefix(name, "./")
+	first, _, _ := strings.Cut(path, "/")
+	return found && l.isVolume(first)
+}
+
 func (l *layout) isVolume(name string) bool {
 	return slices.ContainsFunc(l.volumes, func(v Volume) bool { return v.Name == name })
 }

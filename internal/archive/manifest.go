@@ -129,12 +129,33 @@ func (m *Manifest) validate() error {
 
 // encodeManifest stamps the version and renders the first entry's content.
 func encodeManifest(m *Manifest) ([]byte, error) {
-	stamped := *m
+	stamped := m.filled()
 	stamped.FormatVersion = Version
 	if err := stamped.validate(); err != nil {
 		return nil, err
 	}
 	return encodeJSON("manifest", &stamped)
+}
+
+// filled returns a copy in which every list and map is there, so that a reader
+// in any language meets an empty one and never a null.
+func (m *Manifest) filled() Manifest {
+	list := func(l []string) []string { return append([]string{}, l...) }
+	f := *m
+	f.Swarm.Managers = append([]Member{}, m.Swarm.Managers...)
+	f.KVMembers, f.ExcludedVolumes = list(m.KVMembers), list(m.ExcludedVolumes)
+	f.Quiesce.Stopped, f.Quiesce.Paused = list(m.Quiesce.Stopped), list(m.Quiesce.Paused)
+	f.Volumes = append([]Volume{}, m.Volumes...)
+	for i := range f.Volumes {
+		v := &f.Volumes[i]
+		if v.Options == nil {
+			v.Options = map[string]string{}
+		}
+		if v.Labels == nil {
+			v.Labels = map[string]string{}
+		}
+	}
+	return f
 }
 
 // encodeJSON renders what an operator may read with less.

@@ -1,0 +1,56 @@
+package archive
+
+import (
+	"crypto/sha256"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+)
+
+func TestLinesAreThoseThatSha256sumWrites(t *testing.T) {
+	if _, err := exec.LookPath("sha256sum"); err != nil {
+		t.Skip("needs sha256sum")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"./plain", "./-dash", "./line\nfeed", "./back\\slash", "./\xff", "./ blank ", "./*star"} {
+		assert.NilError(t, os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600))
+		cmd := exec.CommandContext(t.Context(), "sha256sum", name)
+		cmd.Dir = dir
+		want, err := cmd.Output()
+		assert.NilError(t, err)
+		digest := sha256.Sum256([]byte(name))
+		assert.Equal(t, string(appendSumLine(nil, digest[:], name)), string(want))
+	}
+}
+
+func TestDamageIsFoundBeyondTheFingerprints(t *testing.T) {
+	s := newSumCheck()
+	s.expect([]byte("digest"), "name")
+	s.fingerprints = nil // as if there were too many files to keep one each
+	list := appendSumLine(nil, []byte("digesT"), "name")
+	_, err := s.Write(list)
+	assert.NilError(t, err)
+	assert.Error(t, s.verdict(), "SHA256SUMS does not match the archive's content")
+}
+
+func TestTheListMayComeInPiecesOfAnySize(t *testing.T) {
+	list := appendSumLine(nil, []byte("digest"), strings.Repeat("long", 3000))
+	list = appendSumLine(list, []byte("digest"), "b")
+	for size := 1; size <= len(list); size++ {
+		s := newSumCheck()
+		s.expect([]byte("digest"), strings.Repeat("long", 3000))
+		s.expect([]byte("digest"), "b")
+		for rest := list; len(rest) > 0; {
+			n := min(size, len(rest))
+			_, err := s.Write(rest[:n])
+			assert.NilError(t, err)
+			rest = rest[n:]
+		}
+		assert.NilError(t, s.verdict())
+		assert.Equal(t, s.wrongAt, 0)
+	}
+}
