@@ -28,6 +28,8 @@ type Target struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
 	Action Action `json:"action"`
+	// Grace is how long the container itself asks to be given to end; zero for the engine's usual.
+	Grace time.Duration `json:"grace,omitempty"`
 }
 
 // Plan is what to bring to rest: the waves one after the other, the targets of a wave at the same time.
@@ -37,9 +39,9 @@ type Plan struct {
 	StopTimeout *time.Duration `json:"stop_timeout,omitempty"`
 }
 
-// State is what Resume needs to know of a container.
+// State is what a plan needs to know of a container.
 type State struct {
-	Running bool
+	Running bool // also while it is paused, or waits for its next start
 	Paused  bool
 }
 
@@ -61,6 +63,23 @@ func (p *Plan) Len() int {
 		n += len(wave)
 	}
 	return n
+}
+
+// engineGrace is what an engine gives a container that asks for nothing else.
+const engineGrace = 10 * time.Second
+
+// grace returns how long the engine may wait for the target to end before it kills it.
+func (p *Plan) grace(target Target) time.Duration {
+	switch {
+	case target.Action == Pause:
+		return 0
+	case p.StopTimeout != nil:
+		return *p.StopTimeout
+	case target.Grace > 0:
+		return target.Grace
+	default:
+		return engineGrace
+	}
 }
 
 // Names returns the names of the containers that the plan brings to rest by action, in the plan's order.

@@ -2,16 +2,16 @@ package quiesce
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // callTimeout bounds one call to the engine beyond the time that a container may take to end.
 const callTimeout = 60 * time.Second
 
-// Quiesce brings the plan's containers to rest and calls done after each one.
+// Quiesce brings the plan's containers to rest and calls done after each one, for those of a wave at the same time.
 //
 // It always returns a usable undo, also together with an error: call it once on every way out. A cancelled context
 // starts no further call, but never cuts one that is under way: an engine goes on stopping a container whose client
@@ -22,33 +22,29 @@ func (p *Plan) Quiesce(ctx context.Context, engine Engine, done func()) (undo fu
 		if err := p.quiesceWave(ctx, engine, wave, done); err != nil {
 			return undo, err
 		}
+		if err := context.Cause(ctx); err != nil {
+			return undo, err
+		}
 	}
 	return undo, nil
 }
 
 func (p *Plan) quiesceWave(ctx context.Context, engine Engine, wave []Target, done func()) error {
-	var group errgroup.Group
-	for _, target := range wave {
-		group.Go(func() error {
-			if err := context.Cause(ctx); err != nil {
-				return err
-			}
-			if err := p.rest(context.WithoutCancel(ctx), engine, target); err != nil {
-				return err
-			}
-			done()
+	return each(wave, func(_ int, target Target) error {
+		if ctx.Err() != nil {
 			return nil
-		})
-	}
-	return group.Wait()
+		}
+		if err := p.rest(context.WithoutCancel(ctx), engine, target); err != nil {
+			return err
+		}
+		done()
+		return nil
+	})
 }
 
+// rest brings one container to rest. It waits for longer than the engine does before it kills the container.
 func (p *Plan) rest(ctx context.Context, engine Engine, target Target) error {
-	limit := callTimeout
-	if p.StopTimeout != nil {
-		limit += *p.StopTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout+p.grace(target))
 	defer cancel()
 	if target.Action == Pause {
 		if err := engine.PauseContainer(ctx, target.ID); err != nil {
@@ -60,4 +56,15 @@ func (p *Plan) rest(ctx context.Context, engine Engine, target Target) error {
 		return fmt.Errorf("stop %s: %w", target.Name, err)
 	}
 	return nil
+}
+
+// each calls do for all targets at the same time and joins the errors in their order.
+func each(targets []Target, do func(i int, target Target) error) error {
+	errs := make([]error, len(targets))
+	var group sync.WaitGroup
+	for i, target := range targets {
+		group.Go(func() { errs[i] = do(i, target) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
 }
