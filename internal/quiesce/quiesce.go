@@ -12,14 +12,20 @@ import (
 const callTimeout = 60 * time.Second
 
 // Quiesce brings the plan's containers to rest and calls done after each one, for those of a wave at the same time.
+// Containers that have ended since the plan was made are left as they are, by the undo too; one that is gone is an
+// error, because something that nobody planned for may run in its place.
 //
 // It always returns a usable undo, also together with an error: call it once on every way out. A cancelled context
 // starts no further call, but never cuts one that is under way: an engine goes on stopping a container whose client
 // has left, and an undo that came in between would be undone itself.
 func (p *Plan) Quiesce(ctx context.Context, engine Engine, done func()) (undo func(context.Context) error, err error) {
-	undo = func(ctx context.Context) error { return p.Resume(ctx, engine) }
-	for _, wave := range p.Waves {
-		if err := p.quiesceWave(ctx, engine, wave, done); err != nil {
+	plan, err := p.running(ctx, engine)
+	if err != nil {
+		return func(context.Context) error { return nil }, err
+	}
+	undo = func(ctx context.Context) error { return plan.Resume(ctx, engine) }
+	for _, wave := range plan.Waves {
+		if err := plan.quiesceWave(ctx, engine, wave, done); err != nil {
 			return undo, err
 		}
 		if err := context.Cause(ctx); err != nil {
@@ -27,6 +33,39 @@ func (p *Plan) Quiesce(ctx context.Context, engine Engine, done func()) (undo fu
 		}
 	}
 	return undo, nil
+}
+
+// running returns the plan without the containers that do not run now.
+func (p *Plan) running(ctx context.Context, engine Engine) (*Plan, error) {
+	now := &Plan{StopTimeout: p.StopTimeout}
+	for _, wave := range p.Waves {
+		states := make([]State, len(wave))
+		err := each(wave, func(i int, target Target) (err error) {
+			states[i], err = look(ctx, engine, target)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		var still []Target
+		for i, target := range wave {
+			if states[i].Running && !states[i].Paused {
+				still = append(still, target)
+			}
+		}
+		now.Waves = append(now.Waves, still)
+	}
+	return now, nil
+}
+
+func look(ctx context.Context, engine Engine, target Target) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	state, err := engine.ContainerState(ctx, target.ID)
+	if err != nil {
+		return state, fmt.Errorf("look at %s before it is brought to rest: %w", target.Name, err)
+	}
+	return state, nil
 }
 
 func (p *Plan) quiesceWave(ctx context.Context, engine Engine, wave []Target, done func()) error {
