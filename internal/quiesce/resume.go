@@ -10,11 +10,15 @@ import (
 	"time"
 )
 
-// How often a container that does not come up is tried, and the first pause between two tries; it doubles.
+// How often a container that does not come up is tried, and the pauses between two tries, which double.
 const (
-	resumeTries = 5
-	resumePause = 500 * time.Millisecond
+	resumeTries  = 5
+	resumePause  = 500 * time.Millisecond
+	longestPause = 5 * time.Second
 )
+
+// enginePatience is how long Resume waits for an engine that gives no answer, as while it is started anew.
+const enginePatience = 2 * time.Minute
 
 // NotResumed is the error of containers that ran before and could not be brought back.
 type NotResumed struct {
@@ -47,11 +51,12 @@ func (e *NotResumed) Names() []string {
 // called at any time and more than once. The error is a *NotResumed.
 func (p *Plan) Resume(ctx context.Context, engine Engine) error {
 	failed := &NotResumed{}
+	patience := time.Now().Add(enginePatience)
 	for _, wave := range slices.Backward(p.Waves) {
 		results := make([]error, len(wave))
 		var group sync.WaitGroup
 		for i, target := range wave {
-			group.Go(func() { results[i] = resumeWithTries(ctx, engine, target) })
+			group.Go(func() { results[i] = resumeWithTries(ctx, engine, target, patience) })
 		}
 		group.Wait()
 		for i, err := range results {
@@ -67,38 +72,44 @@ func (p *Plan) Resume(ctx context.Context, engine Engine) error {
 	return nil
 }
 
-func resumeWithTries(ctx context.Context, engine Engine, target Target) error {
+// resumeWithTries tries again when the container does not come up, and until patience is over when the engine does
+// not even say in which state it is.
+func resumeWithTries(ctx context.Context, engine Engine, target Target, patience time.Time) error {
 	pause := resumePause
-	for try := 1; ; try++ {
-		err := resume(ctx, engine, target)
-		if err == nil || engine.IsGone(err) || try == resumeTries {
+	for tries := 0; ; pause = min(2*pause, longestPause) {
+		answered, err := resume(ctx, engine, target)
+		if answered {
+			tries++
+		}
+		switch {
+		case err == nil, engine.IsGone(err), tries == resumeTries, !answered && time.Now().After(patience):
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(err, context.Cause(ctx))
+			return fmt.Errorf("%w; given up: %w", err, context.Cause(ctx))
 		case <-time.After(pause):
-			pause *= 2
 		}
 	}
 }
 
 // resume does what the container's state asks for and not what the plan once did to it. A container that was to be
 // paused and no longer runs, or is gone, is left to its owner: the swarm replaces its tasks, kubelet its pods.
-func resume(ctx context.Context, engine Engine, target Target) error {
+// It reports whether the engine told the state.
+func resume(ctx context.Context, engine Engine, target Target) (answered bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	state, err := engine.ContainerState(ctx, target.ID)
 	switch {
 	case err != nil && target.Action == Pause && engine.IsGone(err):
-		return nil
+		return true, nil
 	case err != nil:
-		return err
+		return false, err
 	case state.Paused:
-		return engine.UnpauseContainer(ctx, target.ID)
+		return true, engine.UnpauseContainer(ctx, target.ID)
 	case state.Running, target.Action == Pause:
-		return nil
+		return true, nil
 	default:
-		return engine.StartContainer(ctx, target.ID)
+		return true, engine.StartContainer(ctx, target.ID)
 	}
 }
