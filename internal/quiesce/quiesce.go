@@ -26,7 +26,7 @@ func (p *Plan) Quiesce(ctx context.Context, engine Engine, done func()) (undo fu
 	undo = func(ctx context.Context) error { return plan.Resume(ctx, engine) }
 	for _, wave := range plan.Waves {
 		if err := plan.quiesceWave(ctx, engine, wave, done); err != nil {
-			return undo, err
+			return func(ctx context.Context) error { return plan.TakeOver(ctx, engine) }, err
 		}
 		if err := context.Cause(ctx); err != nil {
 			return undo, err

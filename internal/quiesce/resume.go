@@ -20,6 +20,9 @@ const (
 // enginePatience is how long Resume waits for an engine that gives no answer, as while it is started anew.
 const enginePatience = 2 * time.Minute
 
+// killMargin is how long after the grace an engine that kills a container may take to be done with it.
+const killMargin = 5 * time.Second
+
 // NotResumed is the error of containers that ran before and could not be brought back.
 type NotResumed struct {
 	Targets []Target
@@ -44,6 +47,29 @@ func (e *NotResumed) Names() []string {
 		names[i] = target.Name
 	}
 	return names
+}
+
+// TakeOver brings back what somebody else was bringing to rest who died, or lost sight of the engine. A stop that the
+// engine was once asked for goes on without whoever asked, so a container that runs may be about to end: TakeOver
+// resumes at once, and again when every such stop must be over. Its error holds a *NotResumed, as that of Resume, or
+// says why it could not wait.
+func (p *Plan) TakeOver(ctx context.Context, engine Engine) error {
+	first := p.Resume(ctx, engine)
+	select {
+	case <-ctx.Done():
+		return errors.Join(first, fmt.Errorf("wait until containers that were told to end have ended: %w", context.Cause(ctx)))
+	case <-time.After(p.longestGrace() + killMargin):
+		return p.Resume(ctx, engine)
+	}
+}
+
+func (p *Plan) longestGrace() (longest time.Duration) {
+	for _, wave := range p.Waves {
+		for _, target := range wave {
+			longest = max(longest, p.grace(target))
+		}
+	}
+	return longest
 }
 
 // Resume brings every container of the plan back, last wave first, and goes on past those that fail: a control plane
