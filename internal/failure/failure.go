@@ -5,7 +5,10 @@
 // promises nothing about wording.
 package failure
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Kind says in which state a failed command leaves the world behind.
 type Kind int
@@ -59,16 +62,20 @@ func WithHint(err error, hint string) error {
 	return &Error{Kind: KindOf(err), Cause: err, Hint: hint}
 }
 
-// KindOf returns the gravest kind found in err: a joined error that needs a person needs one, whatever else it holds.
+// KindOf returns the gravest kind found in err, in whatever order its parts were joined: an error that needs a person
+// needs one, whatever else it holds, and Failed is what remains when nothing says more.
 func KindOf(err error) Kind {
 	kind := Failed
 	walk(err, func(e *Error) {
-		switch {
-		case e.Kind == Attention, kind == Failed:
+		if gravity(e.Kind) > gravity(kind) {
 			kind = e.Kind
 		}
 	})
 	return kind
+}
+
+func gravity(kind Kind) int {
+	return slices.Index([]Kind{Failed, Cancelled, Refused, Locked, Damaged, Attention}, kind)
 }
 
 // Hints returns the hints found in err, outermost first, without repeats.
