@@ -13,20 +13,14 @@ import (
 )
 
 // backup carries an order out. UCP is down between rest and resume and not a moment longer; what can be done before or
-// after is done before or after.
+// after is done before or after. The output is the operator's own file, or nil.
 func (r *runner) backup(ctx context.Context, order *Order, spool spool, output *os.File) (err error) {
-	if output == nil || !order.Direct {
-		err = closeFile(output)
-		output, err = createUnless(err, spool)
-	} else {
-		err = output.Truncate(0)
-	}
+	file, err := order.destination(spool, output)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeFile(output)) }()
-
-	way, err := newPipeline(output, spool.dir, order)
+	defer func() { err = errors.Join(err, closeFile(file)) }()
+	way, err := newPipeline(file, spool.dir, order)
 	if err != nil {
 		return err
 	}
@@ -41,18 +35,13 @@ func (r *runner) backup(ctx context.Context, order *Order, spool spool, output *
 			return err
 		}
 	}
-
-	down := r.rest(ctx, order)
-	if down.err == nil {
-		down.err = r.capture(ctx, order, capture{records: records, live: live, spool: spool, way: way, down: down})
-	}
-	resumeErr := down.resume()
-	if down.err != nil {
-		return errors.Join(down.err, resumeErr)
+	down, err := r.atRest(ctx, order, capture{records: records, live: live, spool: spool, way: way})
+	if err != nil {
+		return err
 	}
 	result, err := way.finish()
 	if err != nil {
-		return errors.Join(err, resumeErr)
+		return errors.Join(err, down.resume())
 	}
 	result.Downtime = MillisOf(down.length())
 	result.Sockets = socketsOf(order.Manifest)
@@ -60,11 +49,21 @@ func (r *runner) backup(ctx context.Context, order *Order, spool spool, output *
 	return nil
 }
 
-func createUnless(err error, spool spool) (*os.File, error) {
-	if err != nil {
-		return nil, err
+// destination opens what the archive is written to. It refuses an order that cannot be followed, while nothing is
+// touched.
+func (o *Order) destination(spool spool, output *os.File) (*os.File, error) {
+	switch {
+	case o.Manifest == nil:
+		return nil, errors.New("the order has no manifest")
+	case !o.Direct:
+		return spool.create()
+	case output == nil:
+		return nil, errors.New("the order wants the archive in a file that the agent does not see")
 	}
-	return spool.create()
+	if err := output.Truncate(0); err != nil { // the nonce
+		return nil, fmt.Errorf("empty the output file: %w", err)
+	}
+	return output, nil
 }
 
 func (r *runner) records(ctx context.Context, order *Order) ([]ucp.Record, error) {
@@ -83,39 +82,62 @@ type capture struct {
 	down    *downtime
 }
 
+// atRest captures UCP while it rests, and brings it back on every way out, a panic included.
+func (r *runner) atRest(ctx context.Context, order *Order, c capture) (down *downtime, err error) {
+	// The plan in the log is how somebody else brings UCP back should this program die, so nothing stops without it.
+	r.emit(Event{Type: Quiescing, Plan: &order.Plan})
+	if err := r.failed(); err != nil {
+		return nil, err
+	}
+	down = r.rest(ctx, order)
+	defer func() {
+		if resumeErr := down.resume(); err != nil {
+			err = errors.Join(err, resumeErr)
+		}
+	}()
+	if down.err != nil {
+		return down, down.err
+	}
+	c.down = down
+	return down, r.capture(ctx, order, c)
+}
+
 // capture reads the volumes while UCP rests: into the archive, or, where the file system can, into clones that are read
 // into the archive when UCP is already back.
 func (r *runner) capture(ctx context.Context, order *Order, c capture) (err error) {
-	var source snapshot.Source = c.live
-	if order.Clone {
-		cloned, err := r.clone(ctx, order, c)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, cloned.Remove()) }()
-		_ = c.down.resume() // what does not come back is in c.down, and the archive is worth finishing all the same
-		source = cloned
-	} else if err := countVolumes(ctx, order.Manifest, func(volume string) (snapshot.Totals, error) {
-		return snapshot.Survey(ctx, c.live, volume)
-	}); err != nil {
+	source, release, err := r.source(ctx, order, c)
+	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	if err := c.way.writeHead(order.Manifest, c.records); err != nil {
 		return err
 	}
 	if err := r.writeVolumes(ctx, order.Manifest, source, c.way); err != nil {
 		return err
 	}
-	_ = c.down.resume()
+	_ = c.down.resume() // what does not come back is in c.down, and the archive is worth finishing all the same
 	return c.way.writeTail(c.down)
+}
+
+// source returns what the volumes are read from, and what lets go of it. A clone costs UCP no more time once it is made.
+func (r *runner) source(ctx context.Context, order *Order, c capture) (_ snapshot.Source, release func() error, err error) {
+	if !order.Clone {
+		return c.live, func() error { return nil }, countVolumes(ctx, order.Manifest, func(volume string) (snapshot.Totals, error) {
+			return snapshot.Survey(ctx, c.live, volume)
+		})
+	}
+	cloned, err := r.clone(ctx, order, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	_ = c.down.resume() // as in capture
+	return cloned, cloned.Remove, nil
 }
 
 func (r *runner) clone(ctx context.Context, order *Order, c capture) (*snapshot.Cloned, error) {
 	bytes, end := r.count(Cloning, 0)
 	defer end()
-	if err := os.Mkdir(c.spool.clones(), 0o700); err != nil {
-		return nil, fmt.Errorf("make a folder for clones in the spool: %w", err)
-	}
 	cloned, err := snapshot.Clone(ctx, c.live, volumesOf(order.Manifest), c.spool.clones(), func(n int64) { bytes.Store(n) })
 	if err != nil {
 		return nil, err

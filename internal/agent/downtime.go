@@ -26,7 +26,6 @@ func (d *downtime) length() time.Duration { return d.until.Sub(d.from) }
 // rest brings UCP to rest; its error is in the downtime returned, which must be resumed all the same.
 func (r *runner) rest(ctx context.Context, order *Order) *downtime {
 	d := &downtime{}
-	r.emit(Event{Type: Quiescing, Plan: &order.Plan})
 	stopped, end := r.count(Stopping, int64(order.Plan.Len()))
 	d.from = time.Now()
 	undo, err := order.Plan.Quiesce(ctx, r.host.Engine, func() { stopped.Add(1) })

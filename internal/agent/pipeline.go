@@ -43,8 +43,13 @@ func newPipeline(file *os.File, scratch string, order *Order) (*pipeline, error)
 		sink = p.seal
 	}
 	var err error
-	p.archive, err = archive.NewWriter(sink, scratch)
-	return p, err
+	if p.archive, err = archive.NewWriter(sink, scratch); err != nil {
+		if p.seal != nil {
+			p.seal.Abort()
+		}
+		return nil, err
+	}
+	return p, nil
 }
 
 func (p *pipeline) writeHead(manifest *archive.Manifest, records []ucp.Record) error {

@@ -11,9 +11,10 @@
 //	                            ←   surveyed: sizes, room, can it clone, does it see the output
 //	Order: keys, plan, go       →
 //	                            ←   quiescing: the plan; progress; resumed: the down time; finished or failed
+//	end of input                →
 //
-// A Job alone changes nothing, and when the input ends before the Order, the agent ends too. The session key comes in
-// the Order, so on standard input alone; no event holds a secret. The package does not promise that an agent of one
+// A Job alone changes nothing, and when the input ends before the Order, the agent ends too. One that has finished waits
+// for the end of its input: while its container runs, no other backup begins. The session key comes in the Order, so on standard input alone; no event holds a secret. The package does not promise that an agent of one
 // version understands a plugin of another: both are the same program.
 package agent
 
@@ -83,7 +84,7 @@ type Event struct {
 // Phase names what a Progress event counts.
 type Phase string
 
-// The phases of a backup on the manager. Stopping and Starting count containers, the others bytes.
+// The phases of a backup on the manager. Stopping counts containers, the others bytes.
 const (
 	Stopping  Phase = "stop"
 	Cloning   Phase = "clone"

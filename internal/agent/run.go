@@ -42,8 +42,14 @@ type Host struct {
 // Main is the agent's whole program: it runs until the work is done and returns the exit status.
 func Main() int {
 	debug.SetMemoryLimit(memoryLimit)
+	signal.Ignore(syscall.SIGPIPE) // an engine that no longer takes the log must not end the one who brings UCP back
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	stdin, err := interruptible(os.Stdin)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	eng, err := engine.Open(engine.SocketPath)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -53,7 +59,7 @@ func Main() int {
 		Engine: eng, Records: eng.API(),
 		Volumes: engine.VolumesPath, Spool: engine.SpoolPath, Output: engine.OutputPath,
 	}
-	if err := Run(ctx, host, os.Stdin, os.Stdout); err != nil {
+	if err := Run(ctx, host, stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -61,14 +67,17 @@ func Main() int {
 }
 
 // Run reads a Job and an Order from stdin, does them, and writes Events to stdout. Whatever it returns, what it brought
-// to rest runs again, or the last event names what does not. The returned error has been told as an event already.
+// to rest runs again, or the last event names what does not. The returned error has been told as an event already. A read
+// of stdin must end when stdin is closed: that is how a cancelled ctx reaches one that waits.
 func Run(ctx context.Context, host Host, stdin io.ReadCloser, stdout io.Writer) error {
 	r := &runner{host: host, emitter: &emitter{out: stdout}}
-	// A read of standard input ends only with the input; closing it is how a signal reaches one that waits.
 	stop := context.AfterFunc(ctx, func() { _ = stdin.Close() })
 	defer stop()
 	err := r.run(ctx, bufio.NewReaderSize(stdin, 64<<10))
 	if err != nil {
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err) // which signal, where a call that it ended knows no more than that
+		}
 		r.fail(err)
 	}
 	return errors.Join(err, r.failed())
@@ -91,31 +100,38 @@ func (r *runner) run(ctx context.Context, in *bufio.Reader) error {
 	if err := r.refuseOtherEngine(ctx, job.EngineID); err != nil {
 		return err
 	}
+	finished, err := r.serve(ctx, in, job, spool)
+	if err != nil || !finished {
+		return errors.Join(err, spool.remove())
+	}
+	awaitDismissal(in)
+	return nil
+}
+
+// serve surveys, waits for an order and carries it out; false when none came.
+func (r *runner) serve(ctx context.Context, in *bufio.Reader, job Job, spool spool) (finished bool, err error) {
 	survey, output, err := r.survey(ctx, job, spool)
+	defer func() { err = errors.Join(err, closeFile(output)) }()
 	if err != nil {
-		return err
+		return false, err
 	}
 	r.emit(Event{Type: Surveyed, Survey: survey})
 
 	var order Order
 	err = readLine(ctx, in, &order)
 	if errors.Is(err, io.EOF) {
-		return errors.Join(closeFile(output), spool.remove())
+		return false, nil
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("read the order: %w", err), closeFile(output))
+		return false, fmt.Errorf("read the order: %w", err)
 	}
-	if err := r.backup(ctx, &order, spool, output); err != nil {
-		return err
-	}
-	linger(in)
-	return nil
+	return true, r.backup(ctx, &order, spool, output)
 }
 
-// linger keeps the agent, and with it the lock against a second backup, until the plugin has fetched the archive and
-// closes the input, or is gone.
-func linger(in io.Reader) {
-	_, _ = io.Copy(io.Discard, in) // how the wait ends does not matter
+// awaitDismissal keeps the agent until its input ends. Its name on the engine is the lock against a second backup, which
+// would remove the spool while the plugin still fetches from it.
+func awaitDismissal(in io.Reader) {
+	_, _ = io.Copy(io.Discard, in) // however the input ends, nobody is there any more
 }
 
 // refuseOtherEngine: a socket may lead to another machine's engine than the one the operator talks to, and what would

@@ -1,0 +1,215 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/swarm"
+	"gotest.tools/v3/assert"
+
+	"github.com/docker-ucp/docker-ucp/internal/archive"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
+)
+
+const (
+	testEngine   = "ENGINE:ONE"
+	testInstance = "UCP:ONE"
+	testNonce    = "probe 0123456789"
+)
+
+// machine is a manager with two volumes and four containers, of which the last does not run.
+type machine struct {
+	*engines
+	host Host
+}
+
+func newMachine(tb testing.TB) *machine {
+	tb.Helper()
+	m := &machine{engines: &engines{states: map[string]quiesce.State{
+		"c-agent": {Running: true}, "c-controller": {Running: true}, "c-kv": {Running: true}, "c-down": {},
+	}}}
+	root := tb.TempDir()
+	m.host = Host{
+		Engine: m.engines, Records: m.engines,
+		Volumes: filepath.Join(root, "volumes"), Spool: filepath.Join(root, "spool"), Output: filepath.Join(root, "output"),
+	}
+	for name, content := range map[string]string{
+		"ucp-kv/snap/db":             strings.Repeat("etcd", 50_000),
+		"ucp-kv/wal/1.wal":           "entries",
+		"ucp-node-certs/ca.pem":      "certificate",
+		"ucp-node-certs/private/key": "secret of UCP",
+	} {
+		m.write(tb, filepath.Join(m.host.Volumes, name), content)
+	}
+	assert.NilError(tb, os.Mkdir(m.host.Spool, 0o700))
+	return m
+}
+
+func (m *machine) write(tb testing.TB, path, content string) {
+	tb.Helper()
+	assert.NilError(tb, os.MkdirAll(filepath.Dir(path), 0o700))
+	assert.NilError(tb, os.WriteFile(path, []byte(content), 0o600))
+}
+
+func (m *machine) job() Job {
+	return Job{EngineID: testEngine, Volumes: []string{"ucp-kv", "ucp-node-certs"}}
+}
+
+// order is for an archive that is not sealed, into the spool, without a clone.
+func (m *machine) order() *Order {
+	return &Order{
+		InstanceID: testInstance,
+		Containers: []ucp.Container{{ID: "c-kv", Name: "ucp-kv", Ours: true}, {ID: "c-controller", Name: "ucp-controller", Ours: true}},
+		Plan: quiesce.Plan{Waves: [][]quiesce.Target{
+			{{ID: "c-agent", Name: "ucp-agent", Action: quiesce.Pause}},
+			{{ID: "c-controller", Name: "ucp-controller", Action: quiesce.Stop}},
+			{{ID: "c-kv", Name: "ucp-kv", Action: quiesce.Stop}},
+		}},
+		Manifest: &archive.Manifest{
+			Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+			UCP:     archive.UCP{InstanceID: testInstance},
+			Volumes: []archive.Volume{{Name: "ucp-kv"}, {Name: "ucp-node-certs"}},
+		},
+	}
+}
+
+func (m *machine) archivePath() string { return filepath.Join(m.host.Spool, ArchiveInSpool) }
+
+// assertEmptySpool holds for every way out but a finished archive.
+func (m *machine) assertEmptySpool(tb testing.TB) {
+	tb.Helper()
+	left, err := os.ReadDir(m.host.Spool)
+	assert.NilError(tb, err)
+	assert.Equal(tb, len(left), 0, "left in the spool: %v", left)
+}
+
+// assertUCPRuns holds for every way out but that of a container that cannot be started.
+func (m *machine) assertUCPRuns(tb testing.TB) {
+	tb.Helper()
+	assert.DeepEqual(tb, m.now(), map[string]quiesce.State{
+		"c-agent": {Running: true}, "c-controller": {Running: true}, "c-kv": {Running: true}, "c-down": {},
+	})
+}
+
+// engines is an engine of which each call can fail.
+type engines struct {
+	mu     sync.Mutex
+	states map[string]quiesce.State
+	calls  []string
+	before func(call string) error // called before each call, which its error fails
+}
+
+var errGone = errors.New("no such container")
+
+func (e *engines) now() map[string]quiesce.State {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return maps.Clone(e.states)
+}
+
+// moved lists the calls that change something.
+func (e *engines) moved() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(e.calls), func(call string) bool {
+		return !strings.HasPrefix(call, "stop") && !strings.HasPrefix(call, "start") && !strings.Contains(call, "pause")
+	})
+}
+
+func (e *engines) call(words ...string) error {
+	call := strings.Join(words, " ")
+	e.mu.Lock()
+	e.calls = append(e.calls, call)
+	before := e.before
+	e.mu.Unlock()
+	if before == nil {
+		return nil
+	}
+	return before(call)
+}
+
+func (e *engines) move(call, id string, change func(*quiesce.State)) error {
+	if err := e.call(call, id); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	state, found := e.states[id]
+	if !found {
+		return errGone
+	}
+	change(&state)
+	e.states[id] = state
+	return nil
+}
+
+func (e *engines) StopContainer(_ context.Context, id string, _ *time.Duration) error {
+	return e.move("stop", id, func(s *quiesce.State) { s.Running = false })
+}
+
+func (e *engines) StartContainer(_ context.Context, id string) error {
+	return e.move("start", id, func(s *quiesce.State) { s.Running = true })
+}
+
+func (e *engines) PauseContainer(_ context.Context, id string) error {
+	return e.move("pause", id, func(s *quiesce.State) { s.Paused = true })
+}
+
+func (e *engines) UnpauseContainer(_ context.Context, id string) error {
+	return e.move("unpause", id, func(s *quiesce.State) { s.Paused = false })
+}
+
+func (e *engines) ContainerState(_ context.Context, id string) (quiesce.State, error) {
+	if err := e.call("look", id); err != nil {
+		return quiesce.State{}, err
+	}
+	return e.now()[id], nil
+}
+
+func (e *engines) IsGone(err error) bool { return errors.Is(err, errGone) }
+
+func (e *engines) EngineID(context.Context) (string, error) { return testEngine, e.call("who") }
+
+func (e *engines) ContainerInspectWithRaw(_ context.Context, id string, _ bool) (container.InspectResponse, []byte, error) {
+	raw, err := json.Marshal(map[string]string{"Id": id})
+	return container.InspectResponse{}, raw, errors.Join(err, e.call("inspect", id))
+}
+
+func (e *engines) ConfigList(context.Context, swarm.ConfigListOptions) ([]swarm.Config, error) {
+	config := swarm.Config{ID: "1"}
+	config.Spec.Name = "com.docker.ucp.config-1"
+	return []swarm.Config{config}, e.call("configs")
+}
+
+func (e *engines) ServiceList(context.Context, swarm.ServiceListOptions) ([]swarm.Service, error) {
+	service := swarm.Service{ID: "1"}
+	service.Spec.Name = "ucp-agent"
+	return []swarm.Service{service}, e.call("services")
+}
+
+// failNth fails the nth call, from 1, and no other.
+func failNth(n int) func(call string) error {
+	var mu sync.Mutex
+	seen := 0
+	return func(call string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		seen++
+		if seen == n {
+			return fmt.Errorf("call %d (%s) failed", n, call)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,14 @@
+//go:build !linux
+
+package agent
+
+import (
+	"errors"
+	"os"
+)
+
+// errNotHere: the plugin compiles everywhere, and holds the agent as well.
+var errNotHere = errors.New("the agent runs on Linux alone")
+
+func (spool) free() (int64, error)             { return 0, errNotHere }
+func interruptible(*os.File) (*os.File, error) { return nil, errNotHere }

@@ -1,0 +1,122 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gotest.tools/v3/assert"
+)
+
+func TestTheArchiveGoesStraightIntoTheFileWithTheNonce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newMachine(t)
+		m.write(t, m.host.Output, testNonce)
+		before, err := os.Stat(m.host.Output)
+		assert.NilError(t, err)
+		job, order := m.job(), m.order()
+		job.Nonce, order.Direct = testNonce, true
+		talk, err := m.backUp(t, job, order)
+		assert.NilError(t, err)
+		assert.Check(t, talk.last(Surveyed).Survey.Direct)
+		content, err := os.ReadFile(m.host.Output)
+		assert.NilError(t, err)
+		assert.Equal(t, digestOf(content), talk.last(Finished).Result.SHA256)
+		checkArchive(t, m.host.Output)
+		after, err := os.Stat(m.host.Output)
+		assert.NilError(t, err)
+		assert.Check(t, os.SameFile(before, after), "the plugin holds the file that it made")
+		_, err = os.Stat(m.archivePath())
+		assert.ErrorIs(t, err, os.ErrNotExist)
+	})
+}
+
+func TestAnArchiveOrderedIntoTheSpoolLeavesTheOutputAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newMachine(t)
+		m.write(t, m.host.Output, testNonce)
+		job := m.job()
+		job.Nonce = testNonce
+		_, err := m.backUp(t, job, m.order())
+		assert.NilError(t, err)
+		checkArchive(t, m.archivePath())
+		assertHolds(t, m.host.Output, testNonce)
+	})
+}
+
+func TestAFileWithoutTheNonceIsAnotherFile(t *testing.T) {
+	tests := map[string]struct{ nonce, content string }{
+		"another nonce":            {testNonce, "probe 9876543210"},
+		"shorter":                  {testNonce, testNonce[:len(testNonce)-1]},
+		"longer":                   {testNonce, testNonce + "\n"},
+		"empty":                    {testNonce, ""},
+		"no nonce was agreed upon": {"", ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := newMachine(t)
+				m.write(t, m.host.Output, test.content)
+				job, order := m.job(), m.order()
+				job.Nonce, order.Direct = test.nonce, true
+				talk, err := m.backUp(t, job, order)
+				assert.Error(t, err, "the order wants the archive in a file that the agent does not see")
+				assert.Check(t, !talk.last(Surveyed).Survey.Direct)
+				assert.Equal(t, len(m.moved()), 0, "UCP was stopped for nothing")
+				assertHolds(t, m.host.Output, test.content)
+				m.assertEmptySpool(t)
+			})
+		})
+	}
+}
+
+func TestAnOutputThatCannotBeOpenedIsAnotherFile(t *testing.T) {
+	tests := map[string]func(tb testing.TB, path string){
+		"absent":   func(testing.TB, string) {},
+		"a folder": func(tb testing.TB, path string) { tb.Helper(); assert.NilError(tb, os.Mkdir(path, 0o700)) },
+		"a loop":   func(tb testing.TB, path string) { tb.Helper(); assert.NilError(tb, os.Symlink(path, path)) },
+	}
+	for name, make := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := newMachine(t)
+				make(t, m.host.Output)
+				job := m.job()
+				job.Nonce = testNonce
+				talk, err := m.backUp(t, job, m.order())
+				assert.NilError(t, err)
+				assert.Check(t, !talk.last(Surveyed).Survey.Direct)
+				checkArchive(t, m.archivePath())
+			})
+		})
+	}
+}
+
+func TestAFailedRunKeepsNoFileOpen(t *testing.T) {
+	m := newMachine(t)
+	m.write(t, m.host.Output, testNonce)
+	m.before = func(call string) error {
+		if call == "inspect c-kv" {
+			return errors.New("it is gone")
+		}
+		return nil
+	}
+	job, order := m.job(), m.order()
+	job.Nonce, order.Direct = testNonce, true
+	_, err := m.backUp(t, job, order)
+	assert.Error(t, err, "inspect container ucp-kv: it is gone")
+	descriptors, err := os.ReadDir("/proc/self/fd")
+	assert.NilError(t, err)
+	for _, descriptor := range descriptors {
+		target, err := os.Readlink(filepath.Join("/proc/self/fd", descriptor.Name()))
+		assert.Check(t, err != nil || target != m.host.Output, "descriptor %s", descriptor.Name())
+	}
+}
+
+func assertHolds(tb testing.TB, path, want string) {
+	tb.Helper()
+	content, err := os.ReadFile(path)
+	assert.NilError(tb, err)
+	assert.Equal(tb, string(content), want)
+}
