@@ -64,6 +64,9 @@ func refuseNonManager(info system.Info) error {
 	switch {
 	case info.Swarm.LocalNodeState == swarm.LocalNodeStateLocked:
 		return failure.Refuse(fmt.Errorf("the swarm on %s is locked", info.Name), "unlock it with: docker swarm unlock")
+	case info.Swarm.LocalNodeState == swarm.LocalNodeStateError, info.Swarm.LocalNodeState == swarm.LocalNodeStatePending:
+		return failure.Refuse(fmt.Errorf("the swarm on %s is in state %s: %s",
+			info.Name, info.Swarm.LocalNodeState, cmp.Or(info.Swarm.Error, "the engine gives no reason")), "look at: docker info")
 	case info.Swarm.NodeID == "":
 		return failure.Refuse(fmt.Errorf("engine %s is in no swarm, so UCP cannot run on it", info.Name),
 			"choose a UCP manager with: docker --context NAME ucp backup FILE")
