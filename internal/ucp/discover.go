@@ -103,12 +103,12 @@ func chooseID(all []container.Summary, wanted string) (string, error) {
 			"choose a UCP manager with: docker --context NAME ucp backup FILE")
 	case wanted != "" && !slices.Contains(ids, wanted):
 		return "", failure.Refuse(fmt.Errorf("this manager holds UCP instance %s, not %s", strings.Join(ids, " and "), wanted),
-			"if that is the one you mean: docker ucp backup --id "+ids[0])
+			"if that is the one you mean: docker ucp backup --id "+ids[0]+" FILE")
 	case wanted != "":
 		return wanted, nil
 	case len(ids) > 1:
 		return "", failure.Refuse(fmt.Errorf("this manager holds %d UCP instances: %s", len(ids), strings.Join(ids, ", ")),
-			"name one with: docker ucp backup --id "+ids[0])
+			"name one with: docker ucp backup --id "+ids[0]+" FILE")
 	}
 	return ids[0], nil
 }
