@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -120,26 +121,40 @@ func (i *Instance) readVolumes(ctx context.Context, engine Engine, all []contain
 	if err != nil {
 		return fmt.Errorf("list volumes: %w", err)
 	}
-	mounted := map[string]bool{}
-	for _, c := range all {
-		if c.Labels[LabelInstance] == i.ID {
-			for _, m := range c.Mounts {
-				mounted[m.Name] = m.Name != ""
-			}
-		}
-	}
+	mounted := i.mountedBy(all)
 	for _, v := range list.Volumes {
-		if isKnownVolume(v.Name) || mounted[v.Name] && !isAnonymous(v.Name) {
+		if _, found := mounted[v.Name]; found || isKnownVolume(v.Name) {
+			delete(mounted, v.Name)
 			i.Volumes = append(i.Volumes, Volume{
 				Name: v.Name, Driver: v.Driver, Mountpoint: v.Mountpoint, Options: v.Options, Labels: v.Labels,
 			})
 		}
 	}
 	slices.SortFunc(i.Volumes, func(a, b Volume) int { return cmp.Compare(a.Name, b.Name) })
+	if unlisted := slices.Sorted(maps.Keys(mounted)); len(unlisted) > 0 {
+		return failure.Refuse(fmt.Errorf("UCP mounts volumes that the engine does not list: %s", strings.Join(append(unlisted, list.Warnings...), ", ")),
+			"see whether their drivers work: docker volume ls; docker plugin ls")
+	}
 	if len(i.Volumes) == 0 {
 		return failure.Refuse(fmt.Errorf("UCP %s has containers on this engine but no volumes", i.ID), "look at: docker volume ls")
 	}
 	return nil
+}
+
+// mountedBy returns the names of the volumes that somebody named and that UCP's containers mount.
+func (i *Instance) mountedBy(all []container.Summary) map[string]struct{} {
+	names := map[string]struct{}{}
+	for _, c := range all {
+		if c.Labels[LabelInstance] != i.ID {
+			continue
+		}
+		for _, m := range c.Mounts {
+			if m.Name != "" && !isAnonymous(m.Name) {
+				names[m.Name] = struct{}{}
+			}
+		}
+	}
+	return names
 }
 
 // takeContainers keeps UCP's containers and those of others that could write to its volumes while they are read, such
