@@ -175,7 +175,7 @@ func (i *Instance) takeContainers(all []container.Summary) {
 func (i *Instance) writtenBy(c container.Summary) bool {
 	return slices.ContainsFunc(c.Mounts, func(m container.MountPoint) bool {
 		return m.RW && slices.ContainsFunc(i.Volumes, func(v Volume) bool {
-			return m.Name == v.Name || m.Source != "" && m.Source == v.Mountpoint
+			return m.Name == v.Name || v.Mountpoint != "" && strings.HasPrefix(m.Source+"/", v.Mountpoint+"/")
 		})
 	})
 }
