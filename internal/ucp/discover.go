@@ -180,11 +180,15 @@ func (i *Instance) writtenBy(c container.Summary) bool {
 	})
 }
 
+// nameOf returns the container's own name, which has no slash; those that others link it by have one, and may come
+// first.
 func nameOf(c container.Summary) string {
-	if len(c.Names) == 0 {
-		return c.ID
+	for _, name := range c.Names {
+		if name = strings.TrimPrefix(name, "/"); !strings.Contains(name, "/") {
+			return name
+		}
 	}
-	return strings.TrimPrefix(c.Names[0], "/")
+	return c.ID
 }
 
 // versionOf takes the label of ucp-controller or ucp-proxy, as public backup scripts do, and else of any container.
