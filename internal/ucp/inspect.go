@@ -7,16 +7,22 @@ import (
 	"slices"
 	"strings"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
 )
 
 // readDetails asks for what the list of containers does not say: which of them the engine removes when they stop, and
 // the members of the key-value store.
+//
+// A container that is gone by now, as UCP's reconciler often is, is dropped.
 func (i *Instance) readDetails(ctx context.Context, engine Engine) error {
-	for n := range i.Containers {
-		c := &i.Containers[n]
+	var found []Container
+	for _, c := range i.Containers {
 		inspected, err := engine.ContainerInspect(ctx, c.ID)
+		if cerrdefs.IsNotFound(err) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("inspect container %s: %w", c.Name, err)
 		}
@@ -24,7 +30,9 @@ func (i *Instance) readDetails(ctx context.Context, engine Engine) error {
 		if c.Name == "ucp-kv" && inspected.Config != nil {
 			i.KVMembers = kvMembers(inspected.Args, inspected.Config.Env)
 		}
+		found = append(found, c)
 	}
+	i.Containers = found
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
 )
@@ -88,6 +89,9 @@ func containerRecords(ctx context.Context, engine RecordEngine, containers []Con
 			continue
 		}
 		_, raw, err := engine.ContainerInspectWithRaw(ctx, c.ID, false)
+		if cerrdefs.IsNotFound(err) {
+			continue // it ended and went since it was found, as UCP's reconciler does
+		}
 		if err != nil {
 			return nil, fmt.Errorf("inspect container %s: %w", c.Name, err)
 		}
