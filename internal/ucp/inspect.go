@@ -36,22 +36,33 @@ func (i *Instance) readDetails(ctx context.Context, engine Engine) error {
 	return nil
 }
 
-// kvMembers reads etcd's own --initial-cluster (or ETCD_INITIAL_CLUSTER), "name=url,name=url".
+// kvMembers reads etcd's own --initial-cluster, which may have one dash, or ETCD_INITIAL_CLUSTER: "name=url,name=url".
 func kvMembers(args, env []string) []string {
 	for n, arg := range args {
-		if value, found := strings.CutPrefix(arg, "--initial-cluster="); found {
-			return strings.Split(value, ",")
+		flag, dashed := strings.CutPrefix(arg, "-")
+		if flag = strings.TrimPrefix(flag, "-"); !dashed {
+			continue
 		}
-		if arg == "--initial-cluster" && n+1 < len(args) {
-			return strings.Split(args[n+1], ",")
+		if value, found := strings.CutPrefix(flag, "initial-cluster="); found {
+			return members(value)
+		}
+		if flag == "initial-cluster" && n+1 < len(args) {
+			return members(args[n+1])
 		}
 	}
 	for _, variable := range env {
 		if value, found := strings.CutPrefix(variable, "ETCD_INITIAL_CLUSTER="); found {
-			return strings.Split(value, ",")
+			return members(value)
 		}
 	}
 	return nil
+}
+
+func members(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
 }
 
 func (i *Instance) readSwarm(ctx context.Context, engine Engine, info system.Info) {
