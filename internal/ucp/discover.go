@@ -52,8 +52,7 @@ func Discover(ctx context.Context, engine Engine, id string) (*Instance, error) 
 	if err := instance.readDetails(ctx, engine); err != nil {
 		return nil, err
 	}
-	instance.readSwarm(ctx, engine, info)
-	return instance, nil
+	return instance, instance.readSwarm(ctx, engine, info)
 }
 
 func refuseNonManager(info system.Info) error {

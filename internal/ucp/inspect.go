@@ -65,19 +65,21 @@ func members(list string) []string {
 	return strings.Split(list, ",")
 }
 
-func (i *Instance) readSwarm(ctx context.Context, engine Engine, info system.Info) {
+func (i *Instance) readSwarm(ctx context.Context, engine Engine, info system.Info) error {
 	if info.Swarm.Cluster != nil {
 		i.Swarm.ClusterID = info.Swarm.Cluster.ID
 	}
 	i.Node = Node{ID: info.Swarm.NodeID, Name: info.Name, Address: info.Swarm.NodeAddr, Role: "manager"}
 	nodes, err := engine.NodeList(ctx, swarm.NodeListOptions{})
 	if err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("list the swarm's nodes: %w", context.Cause(ctx))
+		}
 		// A swarm without quorum cannot list its nodes. The backup of a survivor is then worth most, so it goes on
 		// with the managers that the engine itself remembers.
 		for _, peer := range info.Swarm.RemoteManagers {
 			i.Swarm.Managers = append(i.Swarm.Managers, Member{ID: peer.NodeID, Address: peer.Addr})
 		}
-		return
 	}
 	for _, node := range nodes {
 		if node.Spec.Role == swarm.NodeRoleManager {
@@ -85,4 +87,5 @@ func (i *Instance) readSwarm(ctx context.Context, engine Engine, info system.Inf
 		}
 	}
 	slices.SortFunc(i.Swarm.Managers, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	return nil
 }
