@@ -165,7 +165,7 @@ func (i *Instance) takeContainers(all []container.Summary) {
 			continue
 		}
 		i.Containers = append(i.Containers, Container{
-			ID: c.ID, Name: nameOf(c), State: c.State, Ours: ours, Task: c.Labels[labelTask] != "",
+			ID: c.ID, Name: nameOf(c), State: c.State, Ours: ours, Task: c.Labels[labelTask] != "", Pod: c.Labels[labelPod] != "",
 		})
 	}
 	slices.SortFunc(i.Containers, func(a, b Container) int { return cmp.Compare(a.Name, b.Name) })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/swarm"
@@ -27,6 +28,9 @@ func (i *Instance) readDetails(ctx context.Context, engine Engine) error {
 			return fmt.Errorf("inspect container %s: %w", c.Name, err)
 		}
 		c.AutoRemove = inspected.HostConfig != nil && inspected.HostConfig.AutoRemove
+		if inspected.Config != nil && inspected.Config.StopTimeout != nil {
+			c.Grace = time.Duration(max(*inspected.Config.StopTimeout, 0)) * time.Second
+		}
 		if c.Name == "ucp-kv" && inspected.Config != nil {
 			i.KVMembers = kvMembers(inspected.Args, inspected.Config.Env)
 		}

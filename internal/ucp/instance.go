@@ -6,7 +6,11 @@
 // that a version it has never heard of looks alike: what carries UCP's labels is taken, known by name or not.
 package ucp
 
-import "github.com/docker/docker/api/types/swarm"
+import (
+	"time"
+
+	"github.com/docker/docker/api/types/swarm"
+)
 
 // Labels that UCP puts on its containers and services (vendor docs UCP 1.1 release notes; public guides for 2.2).
 const (
@@ -16,6 +20,9 @@ const (
 
 // labelTask is the engine's own label on a container that belongs to a task of a swarm service.
 const labelTask = "com.docker.swarm.task.id"
+
+// labelPod is kubelet's label on a container of a pod.
+const labelPod = "io.kubernetes.pod.name"
 
 // Instance is UCP as it stands on one manager.
 type Instance struct {
@@ -34,10 +41,12 @@ type Instance struct {
 type Container struct {
 	ID         string
 	Name       string
-	State      string // the engine's word: "running", "paused", "exited", …
-	Ours       bool   // carries UCP's label for this instance
-	Task       bool   // belongs to a task of a swarm service
-	AutoRemove bool   // the engine removes it when it stops
+	State      string        // the engine's word: "running", "paused", "exited", …
+	Ours       bool          // carries UCP's label for this instance
+	Task       bool          // belongs to a task of a swarm service
+	Pod        bool          // belongs to a Kubernetes pod
+	AutoRemove bool          // the engine removes it when it stops
+	Grace      time.Duration // how long it asks to be given to end; zero for the engine's usual
 }
 
 // Volume is one named volume of UCP.

@@ -41,7 +41,7 @@ func (i *Instance) QuiescePlan() quiesce.Plan {
 			continue
 		}
 		r := rankOf(c.Name)
-		waves[r] = append(waves[r], quiesce.Target{ID: c.ID, Name: c.Name, Action: action})
+		waves[r] = append(waves[r], quiesce.Target{ID: c.ID, Name: c.Name, Action: action, Grace: c.Grace})
 	}
 	var plan quiesce.Plan
 	for _, wave := range waves {
@@ -52,11 +52,11 @@ func (i *Instance) QuiescePlan() quiesce.Plan {
 	return plan
 }
 
-// action says why some containers must not be stopped: the swarm would replace a task, the engine would remove a
-// container that was started with --rm, and what is not UCP's own (a pod, a user's container on a UCP volume) has an
-// owner who would act on its end.
+// action says why some containers must not be stopped: the swarm would replace a task and kubelet a pod, the engine
+// would remove a container that was started with --rm, and what is not UCP's own, such as a user's container on a UCP
+// volume, has an owner who would act on its end.
 func (c *Container) action() quiesce.Action {
-	if c.Task || c.AutoRemove || !c.Ours {
+	if c.Task || c.Pod || c.AutoRemove || !c.Ours {
 		return quiesce.Pause
 	}
 	return quiesce.Stop
