@@ -20,11 +20,13 @@ const (
 // stores, then components, then agents. Components come up in any order after a reboot of the host, and wait for each
 // other by themselves, so they need no finer order, which would only make UCP's down time longer.
 func rankOf(name string) rank {
-	switch base, _, _ := strings.Cut(name, "."); base {
-	case "ucp-agent", "ucp-manager-agent", "ucp-cluster-agent", "ucp-worker-agent", "ucp-reconcile":
-		return reconcilers
-	case "ucp-kv", "ucp-auth-store":
+	base, _, _ := strings.Cut(name, ".")
+	switch {
+	case base == "ucp-kv", base == "ucp-auth-store":
 		return stores
+	case base == "ucp-reconcile", strings.HasPrefix(base, "ucp-agent"), strings.HasPrefix(base, "ucp-manager-agent"),
+		strings.HasPrefix(base, "ucp-cluster-agent"), strings.HasPrefix(base, "ucp-worker-agent"):
+		return reconcilers
 	default:
 		return components
 	}
