@@ -9,14 +9,12 @@ import (
 // holeBreath is how many bytes of a hole go between two looks at the reader.
 const holeBreath = 64 << 20
 
-// errLong is a file that goes on after the size in its header.
-var errLong = errors.New("content goes on after its end")
-
-// contentError is what a reader of content said. Who opened the file has named
-// it, so that the entry's name in front would be the second.
-type contentError struct{ error }
-
-func (e contentError) Unwrap() error { return e.error }
+// What content can be, for the size in its header.
+var (
+	errNoContent = errors.New("no content is given")
+	errLong      = errors.New("content goes on after its end")
+	errShort     = fmt.Errorf("content ends before its size: %w", io.ErrUnexpectedEOF)
+)
 
 // zeros is what a hole reads as.
 var zeros [64 << 10]byte
@@ -25,7 +23,7 @@ var zeros [64 << 10]byte
 func (w *Writer) body(e *Entry, content io.Reader) error {
 	if content == nil {
 		if e.Size > 0 {
-			return errors.New("no content is given")
+			return errNoContent
 		}
 		return nil
 	}
@@ -57,9 +55,9 @@ func (w *Writer) data(content io.Reader, n int64) error {
 		chunk := w.chunk[:min(left, chunkSize)]
 		if _, err := io.ReadFull(content, chunk); err != nil {
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				return fmt.Errorf("content ends before its %d bytes: %w", n, io.ErrUnexpectedEOF)
+				return errShort
 			}
-			return contentError{err}
+			return err
 		}
 		if _, err := w.hash.Write(chunk); err != nil {
 			return err
@@ -86,7 +84,7 @@ func (w *Writer) hole(content io.Reader, n int64) error {
 		}
 		breath = holeBreath
 		if _, err := content.Read(w.chunk[:0]); err != nil && !errors.Is(err, io.EOF) {
-			return contentError{err}
+			return err
 		}
 	}
 	return nil
@@ -102,7 +100,7 @@ func (w *Writer) end(content io.Reader) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return contentError{err}
+			return err
 		}
 	}
 	return io.ErrNoProgress

@@ -64,7 +64,8 @@ func readBounded(archive *tar.Reader, header *tar.Header) ([]byte, error) {
 // Check reads an archive of this package to its end and says what is wrong with
 // it first: order, names, kinds, the manifest's counts, every checksum, and
 // that nothing follows. It writes nothing and its memory is bounded, whatever
-// it is given.
+// it is given. In long holes it reads with an empty buffer, so that a reader
+// that was cancelled can say so.
 func Check(r io.Reader) (Summary, error) {
 	raw := &tail{from: r}
 	c := &checker{
@@ -132,7 +133,7 @@ func (c *checker) manifest() error {
 func (c *checker) entry(header *tar.Header) error {
 	e := &Entry{Name: header.Name, Type: header.Typeflag, Linkname: header.Linkname, Size: header.Size}
 	if err := e.validate(); err != nil {
-		return fmt.Errorf("%s: %w", Printable(e.Name), err)
+		return named(e.Name, err)
 	}
 	switch {
 	case e.Name == reportName:
@@ -159,8 +160,19 @@ func (c *checker) entry(header *tar.Header) error {
 // content hashes a file.
 func (c *checker) content(name string, content io.Reader) error {
 	c.hash.Reset()
-	if _, err := io.CopyBuffer(onlyWriter{c.hash}, onlyReader{content}, c.chunk); err != nil {
-		return fmt.Errorf("%s: %w", Printable(name), err)
+	for breath := 0; ; {
+		n, err := content.Read(c.chunk)
+		_, _ = c.hash.Write(c.chunk[:n]) // a hash never fails
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if breath += n; err == nil && breath >= holeBreath {
+			breath = 0
+			_, err = c.raw.Read(nil)
+		}
+		if err != nil {
+			return named(name, err)
+		}
 	}
 	c.lines.expect(c.hash.Sum(c.digest[:0]), name)
 	return nil

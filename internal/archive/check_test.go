@@ -3,7 +3,9 @@ package archive
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -200,4 +202,40 @@ func TestAManifestIsReadWithinBounds(t *testing.T) {
 	members[atManifest].content = bytes.Repeat([]byte(" "), maxManifest+1)
 	_, err := ReadManifest(bytes.NewReader(putTogether(t, members)))
 	assert.ErrorContains(t, err, "more than")
+}
+
+// cancelled is a reader that was cancelled after its data had been read.
+type cancelled struct{ *bytes.Reader }
+
+func (c cancelled) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, context.Canceled
+	}
+	return c.Reader.Read(p)
+}
+
+// claiming is an archive of one sparse file that claims size bytes.
+func claiming(t *testing.T, manifest, size int64) []byte {
+	t.Helper()
+	hole := regular("./v/x", size)
+	hole.Extents = []Extent{}
+	var h header
+	out := putTogether(t, []member{
+		{tar.Header{Name: manifestName, Typeflag: tar.TypeReg}, fmt.Appendf(nil,
+			`{"format_version": 1, "volumes": [{"name": "v", "entries": 2, "bytes": %d}]}`, manifest)},
+		{tar.Header{Name: "./v/", Typeflag: tar.TypeDir}, nil},
+	})
+	rendered, err := h.render(hole)
+	assert.NilError(t, err)
+	return append(out[:len(out)-2*blockSize], rendered...)
+}
+
+func TestAClaimOfExabytesCostsNothing(t *testing.T) {
+	_, err := Check(bytes.NewReader(claiming(t, 1000, 1<<59)))
+	assert.ErrorContains(t, err, "more than the 2 entries and 1000 bytes that the manifest says")
+}
+
+func TestACheckOfALongHoleHearsOfACancel(t *testing.T) {
+	_, err := Check(cancelled{bytes.NewReader(claiming(t, 1<<59, 1<<59))})
+	assert.ErrorIs(t, err, context.Canceled)
 }

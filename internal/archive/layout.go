@@ -20,6 +20,9 @@ const (
 // containers of one UCP, of which there are some dozens.
 const maxFiles = 65536
 
+// maxFile bounds the size of one of these.
+const maxFile = 64 << 20
+
 // The parts of an archive, in the order in which they come.
 type part int
 
@@ -81,6 +84,8 @@ func (l *layout) file(name string, size int64) error {
 		return fmt.Errorf("%q is a file, and a volume of that name follows", name)
 	case l.files[path]:
 		return fmt.Errorf("%q comes twice", name)
+	case size > maxFile:
+		return fmt.Errorf("%q has %d bytes, more than %d", name, size, maxFile)
 	case len(l.files) == maxFiles:
 		return fmt.Errorf("more than %d files before the volumes", maxFiles)
 	}
@@ -136,8 +141,7 @@ func (l *layout) entry(e *Entry) error {
 		l.folder = path
 	}
 	l.last = path
-	l.countEntry(e)
-	return nil
+	return l.countEntry(e)
 }
 
 // root accepts a volume's own folder, which must be the next of the manifest.
@@ -153,8 +157,7 @@ func (l *layout) root(e *Entry, volume string) error {
 	}
 	l.volume++
 	l.last, l.folder, l.counted = "", "", Volume{}
-	l.countEntry(e)
-	return nil
+	return l.countEntry(e)
 }
 
 // link accepts a hard link to an earlier name in the same volume.
@@ -208,14 +211,22 @@ func (l *layout) endVolume() error {
 	return nil
 }
 
-func (l *layout) countEntry(e *Entry) {
+// countEntry refuses what the manifest has no room for before its content is
+// read: a stranger's sparse file may claim exabytes of zeros.
+func (l *layout) countEntry(e *Entry) error {
+	want := l.volumes[l.volume]
+	if l.counted.Entries == want.Entries || e.Size > want.Bytes-l.counted.Bytes {
+		return fmt.Errorf("%q is more than the %d entries and %d bytes that the manifest says of its volume",
+			e.Name, want.Entries, want.Bytes)
+	}
 	l.counted.Entries++
 	if e.Type == tar.TypeReg {
 		l.counted.Bytes += e.Size
 		l.count(e.Size)
-		return
+		return nil
 	}
 	l.entries++
+	return nil
 }
 
 func (l *layout) count(size int64) {

@@ -15,6 +15,9 @@ const Version = 1
 // maxManifest bounds what a reader takes into memory for manifest and report.
 const maxManifest = 4 << 20
 
+// maxBytes is an exbibyte: what volumes cannot have, and sums cannot overflow.
+const maxBytes = 1 << 60
+
 // Manifest is the archive's first entry: where the backup comes from, how it
 // was taken, and what must follow.
 type Manifest struct {
@@ -110,7 +113,7 @@ var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 // validate refuses what the rest of the archive could not be held against.
 func (m *Manifest) validate() error {
-	previous := ""
+	previous, bytes := "", int64(0)
 	for _, v := range m.Volumes {
 		switch {
 		case !volumeName.MatchString(v.Name):
@@ -119,10 +122,10 @@ func (m *Manifest) validate() error {
 			return fmt.Errorf("manifest: a volume named %q would stand in the archive's own folder", v.Name)
 		case v.Name <= previous:
 			return fmt.Errorf("manifest: volume %q comes after %q: volumes are sorted, each named once", v.Name, previous)
-		case v.Entries < 1 || v.Bytes < 0 || v.Sockets < 0:
+		case v.Entries < 1 || v.Sockets < 0 || v.Bytes < 0 || v.Bytes > maxBytes-bytes:
 			return fmt.Errorf("manifest: volume %q has impossible counts", v.Name)
 		}
-		previous = v.Name
+		previous, bytes = v.Name, bytes+v.Bytes
 	}
 	return nil
 }

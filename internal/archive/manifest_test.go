@@ -62,6 +62,7 @@ func TestManifestsThatNothingCanBeHeldAgainstAreRefused(t *testing.T) {
 		"a path for a name":     {`[{"name": "../etc", "entries": 1}]`, "no volume name"},
 		"no name":               {`[{"entries": 1}]`, "no volume name"},
 		"no root":               {`[{"name": "a"}]`, "impossible counts"},
+		"more than there is":    {`[{"name": "a", "entries": 1, "bytes": 1152921504606846976}, {"name": "b", "entries": 1, "bytes": 1}]`, "impossible counts"},
 		"negative bytes":        {`[{"name": "a", "entries": 1, "bytes": -1}]`, "impossible counts"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -55,4 +56,18 @@ func parentOf(path string) string {
 func within(path, folder string) bool {
 	rest, found := strings.CutPrefix(path, folder)
 	return found && (rest == "" || folder == "" || rest[0] == '/')
+}
+
+// Printable renders a name of any bytes for an error message, as it is where
+// that is safe.
+func Printable(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
+}
+
+// named puts a file in front of an error.
+func named(name string, err error) error {
+	return fmt.Errorf("%s: %w", Printable(name), err)
 }

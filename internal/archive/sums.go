@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 )
 
@@ -72,12 +71,3 @@ func appendSumLine(dst, digest []byte, name string) []byte {
 
 // sumEscaper escapes what would break a line or be taken for an escape.
 var sumEscaper = strings.NewReplacer("\\", "\\\\", "\n", "\\n")
-
-// Printable renders a name of any bytes for an error message, as it is where
-// that is safe.
-func Printable(name string) string {
-	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
-		return quoted
-	}
-	return name
-}

@@ -57,7 +57,7 @@ func (w *Writer) Entries() int64 { return w.layout.entries }
 // WriteManifest writes the first entry, with the format version set. What the
 // manifest says of its volumes is what WriteEntry must then bring.
 func (w *Writer) WriteManifest(m *Manifest) error {
-	return w.do("manifest", func() error {
+	return w.do(func() error {
 		content, err := encodeManifest(m)
 		if err != nil {
 			return err
@@ -73,7 +73,7 @@ func (w *Writer) WriteManifest(m *Manifest) error {
 // WriteFile writes a file that describes UCP: "./ucp-kv.json" or something in
 // "./docker-ucp/". They come between the manifest and the first volume.
 func (w *Writer) WriteFile(name string, content []byte) error {
-	return w.do(name, func() error {
+	return w.do(func() error {
 		if err := w.layout.file(name, int64(len(content))); err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (w *Writer) WriteFile(name string, content []byte) error {
 // WriteReport writes the entry that follows the last volume. A volume that is
 // missing, or has other counts than the manifest says, is an error here.
 func (w *Writer) WriteReport(r *Report) error {
-	return w.do("report", func() error {
+	return w.do(func() error {
 		content, err := encodeJSON("report", r)
 		if err != nil {
 			return err
@@ -101,9 +101,9 @@ func (w *Writer) WriteReport(r *Report) error {
 // expected to name the file. In long holes it is read with an empty buffer, so
 // that a reader that was cancelled can say so.
 func (w *Writer) WriteEntry(e *Entry, content io.Reader) error {
-	return w.do(e.Name, func() error {
+	return w.do(func() error {
 		if err := e.validate(); err != nil {
-			return err
+			return named(e.Name, err)
 		}
 		if err := w.layout.entry(e); err != nil {
 			return err
@@ -118,7 +118,7 @@ func (w *Writer) WriteEntry(e *Entry, content io.Reader) error {
 // Close writes the checksums and the tar's end and releases the scratch file.
 // It does not close what the archive was written to.
 func (w *Writer) Close() error {
-	err := w.do("checksums", func() error {
+	err := w.do(func() error {
 		if err := w.layout.sums(); err != nil {
 			return err
 		}
@@ -153,17 +153,12 @@ func (w *Writer) Discard() error {
 }
 
 // do runs one call, unless one before it has failed.
-func (w *Writer) do(what string, call func() error) error {
+func (w *Writer) do(call func() error) error {
 	if w.err != nil {
 		return w.err
 	}
-	var read contentError
-	switch err := call(); {
-	case err == nil:
-	case errors.As(err, &read):
-		w.err = fmt.Errorf("write the archive: %w", read.error)
-	default:
-		w.err = fmt.Errorf("write the archive: %s: %w", Printable(what), err)
+	if err := call(); err != nil {
+		w.err = fmt.Errorf("write the archive: %w", err)
 	}
 	return w.err
 }
@@ -191,7 +186,10 @@ func (w *Writer) regular(e *Entry, content io.Reader) error {
 		}
 	}
 	w.hash.Reset()
-	if err := w.body(e, content); err != nil {
+	switch err := w.body(e, content); {
+	case errors.Is(err, errNoContent), errors.Is(err, errLong), errors.Is(err, errShort):
+		return named(e.Name, err)
+	case err != nil: // of the reader, which names its file, or of the archive's own file
 		return err
 	}
 	if err := w.pad(stored); err != nil {
@@ -203,7 +201,7 @@ func (w *Writer) regular(e *Entry, content io.Reader) error {
 func (w *Writer) writeHeader(e *Entry) error {
 	rendered, err := w.header.render(e)
 	if err != nil {
-		return err
+		return named(e.Name, err)
 	}
 	_, err = w.out.Write(rendered)
 	return err
