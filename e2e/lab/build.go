@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -26,7 +25,7 @@ func BuildEngine(ctx context.Context, version string, out io.Writer) (string, er
 	if version != Current {
 		return "", fmt.Errorf("no engine %q: %s or %s", version, Installed, Current)
 	}
-	cache, err := cacheDir()
+	cache, err := CacheDir()
 	if err != nil {
 		return "", err
 	}
@@ -85,7 +84,7 @@ func buildEngine(ctx context.Context, version, dockerd string, out io.Writer) (e
 }
 
 func downloadModule(ctx context.Context, module string) (string, error) {
-	said, err := goTool(ctx, os.TempDir(), "mod", "download", "-json", module)
+	said, err := Go(ctx, os.TempDir(), "mod", "download", "-json", module)
 	if err != nil {
 		return "", err
 	}
@@ -150,41 +149,15 @@ func copySources(from, to string) error {
 }
 
 func compile(ctx context.Context, work, version, into string) error {
-	_, err := goTool(ctx, work, "build", "-mod=mod", "-trimpath", "-buildvcs=false",
+	_, err := Go(ctx, work, "build", "-mod=mod", "-trimpath",
 		"-tags", "exclude_graphdriver_btrfs exclude_graphdriver_zfs no_systemd",
 		"-ldflags", "-s -w -X github.com/docker/docker/dockerversion.Version="+version,
 		"-o", into, "./cmd/dockerd")
 	return err
 }
 
-// goTool runs the go command, as the user behind sudo where there is one: the caches are that user's.
-func goTool(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	command := exec.CommandContext(ctx, goProgram(), args...)
-	command.Dir = dir
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
-	asInvoker(command)
-	said, err := command.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return nil, fmt.Errorf("go %s: %w: %s", args[0], err, exit.Stderr)
-	}
-	return said, err
-}
-
-func goProgram() string {
-	for _, path := range []string{"go", filepath.Join(runtime.GOROOT(), "bin/go"), "/usr/local/go/bin/go"} {
-		if found, err := exec.LookPath(path); err == nil {
-			return found
-		}
-	}
-	return "go"
-}
-
 // lockCache lets one process at a time build.
 func lockCache(ctx context.Context, cache string) (func() error, error) {
-	if err := makeOwned(cache); err != nil {
-		return nil, err
-	}
 	file, err := os.OpenFile(filepath.Join(cache, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

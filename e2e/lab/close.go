@@ -21,6 +21,9 @@ func (l *Lab) Close() error {
 		return nil
 	}
 	if l.lock == nil {
+		if os.Geteuid() != 0 {
+			return fmt.Errorf("close the lab in %s: only root can, who started it", l.Dir)
+		}
 		lock, err := hold(l.Dir)
 		if errors.Is(err, fs.ErrNotExist) { // another process has closed it
 			l.closed = true

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -43,7 +44,7 @@ func (n *Node) Stop(ctx context.Context) error {
 
 // launchEngine starts dockerd below the node's first process, where it outlives this one.
 func (n *Node) launchEngine(ctx context.Context) error {
-	dockerd, err := engineProgram(ctx, n.lab.state.Version, nil)
+	dockerd, err := engineProgram(ctx, n.lab.state.Version, io.Discard)
 	if err != nil {
 		return err
 	}

@@ -38,16 +38,18 @@ func numbers(of *user.User) (uid, gid int) {
 	return uid, gid
 }
 
-// cacheDir is where built engines are kept: with the user behind sudo, who builds them.
-func cacheDir() (string, error) {
-	if user := invoker(); user != nil {
-		return filepath.Join(user.HomeDir, ".cache", "docker-ucp-lab"), nil
-	}
+// CacheDir returns the folder, made if need be, for programs that are built once: in the home of the user behind sudo,
+// since Go builds as that user.
+func CacheDir() (string, error) {
 	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find a folder for built engines: %w", err)
+	if user := invoker(); user != nil {
+		cache, err = filepath.Join(user.HomeDir, ".cache"), nil
 	}
-	return filepath.Join(cache, "docker-ucp-lab"), nil
+	if err != nil {
+		return "", fmt.Errorf("find a folder for built programs: %w", err)
+	}
+	dir := filepath.Join(cache, "docker-ucp-lab")
+	return dir, makeOwned(dir)
 }
 
 // asInvoker has a program run by the user behind sudo.

@@ -32,11 +32,11 @@ func TestEachEngineRunsContainersAndIsReachedOnEveryWay(t *testing.T) {
 				}
 			})
 			t.Run("a container of an imported program runs", func(t *testing.T) {
-				program := filepath.Join(t.TempDir(), "hello")
-				build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/hello")
-				build.Env = append(os.Environ(), "CGO_ENABLED=0")
-				said, err := build.CombinedOutput()
-				assert.NilError(t, err, "%s", said)
+				dir, err := CacheDir()
+				assert.NilError(t, err)
+				program := filepath.Join(dir, "hello")
+				_, err = Go(t.Context(), ".", "build", "-o", program, "./testdata/hello")
+				assert.NilError(t, err)
 				assert.NilError(t, ImportProgram(t.Context(), engine, "test/hello:1", program))
 				stdout, _ := outputOf(t, engine, runContainer(t, engine, "test/hello:1"))
 				assert.Equal(t, stdout, "hello from a container\n")
@@ -140,9 +140,7 @@ func traces(t *testing.T, l *Lab, spaces []string) []string {
 }
 
 func TestStartClearsWhatADeadRunLeft(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("a lab needs root")
-	}
+	requireRoot(t)
 	dir := filepath.Join(t.TempDir(), "lab")
 	died := exec.CommandContext(t.Context(), os.Args[0])
 	died.Env = append(os.Environ(), dieInside+"="+dir)
@@ -186,6 +184,7 @@ func TestTwoLabsDoNotMeet(t *testing.T) {
 }
 
 func TestStartRefusesWhatItCannotDo(t *testing.T) {
+	requireRoot(t)
 	full := t.TempDir()
 	assert.NilError(t, os.WriteFile(filepath.Join(full, "thesis.tex"), nil, 0o600))
 	for name, refused := range map[string]struct {
@@ -234,9 +233,7 @@ func TestTheUserBehindSudoReachesTheEngine(t *testing.T) {
 }
 
 func TestAStrangersFolderIsNotBelieved(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a stranger's folder")
-	}
+	requireRoot(t)
 	dir := t.TempDir()
 	assert.NilError(t, os.WriteFile(filepath.Join(dir, stateFile), []byte(`{"id":"ul0001","nodes":[]}`), 0o644))
 	_, err := Open(dir)

@@ -32,9 +32,7 @@ func TestMain(m *testing.M) {
 // startLab starts a lab that ends with the test.
 func startLab(t *testing.T, options Options) *Lab {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("a lab needs root")
-	}
+	requireRoot(t)
 	if testing.Short() && options.Version == Current && !built(t) {
 		t.Skip("building an engine is not short")
 	}
@@ -45,9 +43,16 @@ func startLab(t *testing.T, options Options) *Lab {
 	return l
 }
 
+func requireRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("a lab needs root")
+	}
+}
+
 func built(t *testing.T) bool {
 	t.Helper()
-	dir, err := cacheDir()
+	dir, err := CacheDir()
 	assert.NilError(t, err)
 	found, err := filepath.Glob(filepath.Join(dir, "engine-"+Current+"-*", "dockerd"))
 	assert.NilError(t, err)
