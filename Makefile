@@ -14,7 +14,7 @@ ROOT   := sudo env "PATH=$$PATH"
 ASROOT := -exec "sudo env 'PATH=$$PATH'"
 endif
 
-SCRIPTS := install.sh .ci/run .ci/need .ci/golangci-lint .ci/install_test.sh $(wildcard e2e/*.sh e2e/*/*.sh)
+SCRIPTS := install.sh .ci/run .ci/need .ci/golangci-lint .ci/install_test.sh $(wildcard e2e/*.sh)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -63,6 +63,7 @@ lint: .need-go ## Run the linters of .golangci.yml
 shell: .need-go ## Check the shell scripts and test install.sh
 	.ci/need shellcheck=shellcheck
 	shellcheck $(SCRIPTS)
+	shellcheck --shell sh $(wildcard e2e/*/*.sh)
 	.ci/install_test.sh
 
 docs: .need-go ## Generate docs/reference from the commands
