@@ -58,15 +58,23 @@ func (w *walker) run(ctx context.Context, root, volume string) error {
 		return fmt.Errorf("open the folder of the volumes: %s: %w", root, err)
 	}
 	fd, err := openAt(top, volume, dirFlags)
-	if err := errors.Join(err, unix.Close(top)); err != nil {
+	closing(top, &err)
+	if err != nil {
 		return named("open", volume, err)
 	}
 	return w.folder(fd, volume)
 }
 
+// closing closes a descriptor, whose error counts if there was none before.
+func closing(fd int, err *error) {
+	if closed := unix.Close(fd); *err == nil {
+		*err = closed
+	}
+}
+
 // folder visits an open folder, then what is in it, and closes it.
 func (w *walker) folder(fd int, name string) (err error) {
-	defer func() { err = errors.Join(err, unix.Close(fd)) }()
+	defer closing(fd, &err)
 	defer w.pop(w.push(name))
 	w.path = append(w.path, '/')
 	var stat unix.Stat_t
@@ -163,7 +171,7 @@ func (w *walker) regular(dir int, name string) (err error) {
 	if err != nil {
 		return w.failed("open", err)
 	}
-	defer func() { err = errors.Join(err, unix.Close(fd)) }()
+	defer closing(fd, &err)
 	f := file{fd: fd}
 	if err := unix.Fstat(fd, &f.stat); err != nil {
 		return w.failed("read", err)
