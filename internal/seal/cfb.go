@@ -36,17 +36,19 @@ func (c *cfb) encrypt(dst, src []byte) {
 	c.bytes(dst[n:], src[n:], len(src)-n, true)
 }
 
-// decryptCFB turns a piece of ciphertext that begins with a block into
-// plaintext where it stands. iv is the block before it, so that the pieces of
-// a message can be done in any order.
-func decryptCFB(block cipher.Block, fast *accelerated, iv *[16]byte, b []byte) {
-	n := fast.decrypt(iv, b, b)
-	var stream, before [16]byte
-	for before = *iv; n < len(b); n += 16 {
-		block.Encrypt(stream[:], before[:])
+// unCFB decrypts one piece of a message. All that it needs of the others is the
+// block of ciphertext before it, so that pieces can be done in any order.
+type unCFB struct {
+	before, stream [16]byte
+}
+
+// decrypt turns a piece that begins with a block into plaintext where it stands.
+func (u *unCFB) decrypt(block cipher.Block, fast *accelerated, b []byte) {
+	for n := fast.decrypt(&u.before, b, b); n < len(b); n += 16 {
 		piece := b[n:min(n+16, len(b))]
-		copy(before[:], piece)
-		subtle.XORBytes(piece, piece, stream[:])
+		block.Encrypt(u.stream[:], u.before[:])
+		copy(u.before[:], piece)
+		subtle.XORBytes(piece, piece, u.stream[:])
 	}
 }
 

@@ -46,6 +46,47 @@ func TestCFBIsThatOfTheStandardLibraryForPiecesOfAnyLength(t *testing.T) {
 	}
 }
 
+func TestCFBDecryptsPiecesInAnyOrder(t *testing.T) {
+	for _, keySize := range []int{16, 24, 32} {
+		t.Run(fmt.Sprintf("a key of %d bytes", keySize), func(t *testing.T) {
+			key, plain := randomBytes(t, keySize), randomBytes(t, 3000)
+			block, err := aes.NewCipher(key)
+			assert.NilError(t, err)
+			sealed := make([]byte, len(plain))
+			newCFB(block, key).encrypt(sealed, plain)
+			for _, fast := range []*accelerated{newAccelerated(key), nil} {
+				for blocks := 1; blocks < 40; blocks++ {
+					got := make([]byte, 0, len(plain))
+					for at := 0; at < len(sealed); at += 16 * blocks {
+						var u unCFB
+						copy(u.before[:], sealed[max(0, at-16):at])
+						piece := bytes.Clone(sealed[at:min(len(sealed), at+16*blocks)])
+						u.decrypt(block, fast, piece)
+						got = append(got, piece...)
+					}
+					assert.Assert(t, bytes.Equal(got, plain), "fast %v, pieces of %d blocks", fast != nil, blocks)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkCFBDecrypt(b *testing.B) {
+	key := randomBytes(b, 32)
+	block, err := aes.NewCipher(key)
+	assert.NilError(b, err)
+	for name, fast := range map[string]*accelerated{"accelerated": newAccelerated(key), "plain": nil} {
+		b.Run(name, func(b *testing.B) {
+			var u unCFB
+			data := randomBytes(b, 1<<18)
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				u.decrypt(block, fast, data)
+			}
+		})
+	}
+}
+
 func BenchmarkCFBEncrypt(b *testing.B) {
 	key := randomBytes(b, 32)
 	block, err := aes.NewCipher(key)

@@ -1,67 +1,168 @@
 package seal
 
 import (
+	"bytes"
 	"compress/flate"
-	"compress/zlib"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/adler32"
 	"io"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// zlibAlgorithm in a compressed packet (RFC 9580, 9.4).
-const zlibAlgorithm = 2
+const (
+	zlibAlgorithm  = "\x02"     // in a compressed packet (RFC 9580, 9.4)
+	zlibHeader     = "\x78\x01" // deflate with a window of 32 KiB, fastest (RFC 1950, 2.2)
+	adlerOfNothing = 1
+	maxDeflaters   = 8 // bounds the memory
+)
 
-// compressed is a literal packet inside a compressed one.
-type compressed struct {
-	bulk    *bulk
-	deflate *zlib.Writer
-	tag     byte
-	cur     *chunk
-	err     error
+// deflater is the compressed packet around the literal one, whose chunks it
+// takes. Each is deflated on one of several goroutines, as if flushed at its
+// end, and looks back at none before it; in a row they are one zlib stream.
+type deflater struct {
+	out    *framer // the compressed packet
+	cur    *ticket[*block]
+	free   chan *ticket[*block]
+	blocks []*block
+	lanes  *lanes[*block]
+	closed bool
+	stages *errgroup.Group
+	ctx    context.Context //nolint:containedctx // ends the stages
+	cancel context.CancelFunc
 }
 
-func newCompressed(dst io.Writer, key SessionKey) (body, error) {
-	b, err := newBulk(dst, key, tagCompressed)
+// block is a chunk of the literal packet, and what it becomes.
+type block struct {
+	piece
+
+	deflated bytes.Buffer
+	adler    uint32
+	err      error
+}
+
+func newCompressed(dst io.Writer, key SessionKey) (*framer, error) {
+	out, err := newBulk(dst, key, tagCompressed, zlibAlgorithm+zlibHeader)
 	if err != nil {
 		return nil, err
 	}
-	b.cur.fill([]byte{zlibAlgorithm})
-	deflate, err := zlib.NewWriterLevel(b, flate.BestSpeed)
-	if err != nil {
-		b.Abort()
-		return nil, err
+	workers := min(runtime.GOMAXPROCS(0), maxDeflaters)
+	jobs := workers + 2 // one being filled, one being written
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &deflater{out: out, free: make(chan *ticket[*block], jobs), lanes: newLanes[*block](jobs), cancel: cancel}
+	d.stages, d.ctx = errgroup.WithContext(ctx)
+	for range jobs {
+		b := &block{piece: piece{chunk: newChunk()}}
+		d.blocks = append(d.blocks, b)
+		d.free <- newTicket(b)
 	}
-	c := &compressed{bulk: b, deflate: deflate, tag: tagLiteral, cur: newChunk()}
-	c.cur.fill([]byte(literalHead))
-	return c, nil
+	for range workers {
+		d.stages.Go(d.deflate)
+	}
+	d.stages.Go(d.collect)
+
+	d.cur = <-d.free
+	d.cur.job.fill([]byte(literalHead))
+	return &framer{tag: tagLiteral, cur: d.cur.job.chunk, sink: d}, nil
 }
 
-func (c *compressed) Write(p []byte) (int, error) {
-	written := 0
-	for c.err == nil && len(p) > 0 {
-		if c.cur.full() {
-			_, c.err = c.deflate.Write(c.cur.partial(c.tag))
-			c.tag, c.cur.n = 0, 0
-			continue
+func (d *deflater) put(p piece) (*chunk, error) {
+	d.cur.job.piece = p
+	d.lanes.put(d.cur)
+	if p.last {
+		return nil, nil
+	}
+	t, err := next(d.ctx, d.free)
+	if err != nil {
+		d.closeLanes()
+		return nil, d.stages.Wait()
+	}
+	d.cur = t
+	return t.job.chunk, nil
+}
+
+func (d *deflater) finish() error {
+	d.closeLanes()
+	if err := d.stages.Wait(); err != nil {
+		return err
+	}
+	return d.out.Close()
+}
+
+func (d *deflater) abort() {
+	d.cancel()
+	d.closeLanes()
+	_ = d.stages.Wait() // whoever aborts has the error already, or wants none
+	d.out.Abort()
+	for _, b := range d.blocks {
+		clear(b.mem)
+	}
+}
+
+func (d *deflater) closeLanes() {
+	if !d.closed {
+		d.closed = true
+		d.lanes.close()
+	}
+}
+
+// deflate is one worker. The fastest level does not look back over a flush, so
+// that a fresh start for each block costs little in size.
+func (d *deflater) deflate() error {
+	w, err := flate.NewWriter(io.Discard, flate.BestSpeed)
+	if err != nil {
+		return fmt.Errorf("compress: %w", err)
+	}
+	d.lanes.work(func(b *block) {
+		b.deflated.Reset()
+		w.Reset(&b.deflated)
+		b.adler = adler32.Checksum(b.stream)
+		_, b.err = w.Write(b.stream)
+		switch {
+		case b.err != nil:
+		case b.last:
+			b.err = w.Close()
+		default:
+			b.err = w.Flush()
 		}
-		n := c.cur.fill(p)
-		written += n
-		p = p[n:]
-	}
-	return written, c.err
+	})
+	return nil
 }
 
-func (c *compressed) Close() error {
-	if c.err == nil {
-		_, c.err = c.deflate.Write(c.cur.last(c.tag))
+// collect writes the stream, whose header is out, and its checksum.
+func (d *deflater) collect() error {
+	sum := uint32(adlerOfNothing)
+	for {
+		t, err := d.lanes.take(d.ctx)
+		if err != nil {
+			return err
+		}
+		b := t.job
+		if b.err != nil {
+			return fmt.Errorf("compress: %w", b.err)
+		}
+		if _, err := d.out.Write(b.deflated.Bytes()); err != nil {
+			return err
+		}
+		sum = joinAdler(sum, b.adler, len(b.stream))
+		if b.last {
+			_, err := d.out.Write(binary.BigEndian.AppendUint32(nil, sum))
+			return err
+		}
+		b.n = 0
+		d.free <- t
 	}
-	if c.err == nil {
-		c.err = c.deflate.Close()
-	}
-	if c.err != nil {
-		c.Abort()
-		return c.err
-	}
-	c.err = c.bulk.Close()
-	return c.err
 }
 
-func (c *compressed) Abort() { c.bulk.Abort() }
+// joinAdler is the checksum of two pieces from that of each (RFC 1950, 8.2): the
+// bytes of the first, plus one, count once more for each byte of the second.
+func joinAdler(first, second uint32, length int) uint32 {
+	const prime = 65521
+	before := uint64(first&0xffff) + prime - 1
+	low := before + uint64(second&0xffff)
+	high := uint64(first>>16) + uint64(second>>16) + uint64(length)%prime*(before%prime)
+	return uint32(high%prime<<16 | low%prime)
+}

@@ -70,7 +70,7 @@ func (c *contents) decompress(b *packetBody) error {
 		r = in
 	case 1:
 		r = flate.NewReader(in)
-	case zlibAlgorithm:
+	case 2:
 		r, err = zlib.NewReader(in)
 	case 3:
 		r = bzip2.NewReader(in)

@@ -43,13 +43,13 @@ type decrypter struct {
 type sealedChunk struct {
 	mem   []byte
 	n     int
-	iv    [aes.BlockSize]byte
+	cfb   unCFB
 	plain []byte // what of it is for the caller
 	last  bool
 }
 
 func newDecrypter(prefix []byte, body io.Reader, key SessionKey) (*decrypter, error) {
-	block, err := aes.NewCipher(key.secret.key)
+	block, err := aes.NewCipher(key.bytes())
 	if err != nil {
 		return nil, unsupported("open the message: %v", err)
 	}
@@ -57,7 +57,7 @@ func newDecrypter(prefix []byte, body io.Reader, key SessionKey) (*decrypter, er
 	jobs := workers + 3 // one being read, one hashed, one with the caller
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &decrypter{
-		block: block, fast: newAccelerated(key.secret.key), cancel: cancel,
+		block: block, fast: newAccelerated(key.bytes()), cancel: cancel,
 		lanes: newLanes[*sealedChunk](jobs), free: make(chan *ticket[*sealedChunk], jobs), plain: make(chan *ticket[*sealedChunk], jobs),
 	}
 	d.stages, d.ctx = errgroup.WithContext(ctx)
@@ -76,7 +76,7 @@ func newDecrypter(prefix []byte, body io.Reader, key SessionKey) (*decrypter, er
 }
 
 // decrypt is what the lanes do.
-func (d *decrypter) decrypt(c *sealedChunk) { decryptCFB(d.block, d.fast, &c.iv, c.mem[:c.n]) }
+func (d *decrypter) decrypt(c *sealedChunk) { c.cfb.decrypt(d.block, d.fast, c.mem[:c.n]) }
 
 // readBody fills chunks. Each but the last has chunkSize bytes, which is whole
 // blocks; the last has the rest, the code with it.
@@ -95,7 +95,7 @@ func (d *decrypter) readBody(body io.Reader) error {
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
-		c.iv, c.n, c.last = iv, kept+n, err != nil
+		c.cfb.before, c.n, c.last = iv, kept+n, err != nil
 		if !c.last {
 			c.n = chunkSize
 			carry = append(carry[:0], c.mem[chunkSize:]...)

@@ -3,6 +3,7 @@ package seal
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -45,7 +46,7 @@ func (m *Message) openByLibrary(body io.Reader, key SessionKey) (byteStream, err
 			Contents:           io.MultiReader(bytes.NewReader(m.prefix), body),
 		}
 	} else {
-		p, err := packet.Read(io.MultiReader(bytes.NewReader(m.header), m.in))
+		p, err := packet.Read(io.MultiReader(bytes.NewReader(m.header), unending{m.in}))
 		if err != nil {
 			return nil, inside("the encrypted data", err)
 		}
@@ -54,9 +55,21 @@ func (m *Message) openByLibrary(body io.Reader, key SessionKey) (byteStream, err
 			return nil, damaged("its data is no encrypted packet")
 		}
 	}
-	r, err := data.Decrypt(key.secret.cipher, key.secret.key)
+	r, err := data.Decrypt(key.cipher(), key.bytes())
 	if err != nil {
 		return nil, inside("the encrypted data", err)
 	}
 	return bufio.NewReaderSize(&checked{r: r}, readAhead), nil
+}
+
+// unending is for the library, which takes the end of the file for the end of
+// the packet. It knows the packet's length, so it never has to see that end.
+type unending struct{ r io.Reader }
+
+func (u unending) Read(p []byte) (int, error) {
+	n, err := u.r.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = inside("the encrypted data", err)
+	}
+	return n, err
 }

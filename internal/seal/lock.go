@@ -47,7 +47,7 @@ func (l Lock) Packets(key SessionKey) ([]byte, error) {
 			DefaultCipher: packet.CipherAES256,
 			S2KConfig:     &s2k.Config{S2KMode: s2k.IteratedSaltedS2K, Hash: crypto.SHA256, S2KCount: stretching},
 		}
-		if err := packet.SerializeSymmetricKeyEncryptedAEADReuseKey(&out, key.secret.key, l.Passphrase, false, config); err != nil {
+		if err := packet.SerializeSymmetricKeyEncryptedAEADReuseKey(&out, key.bytes(), l.Passphrase, false, config); err != nil {
 			return nil, fmt.Errorf("lock the session key with the passphrase: %w", err)
 		}
 	}
@@ -59,7 +59,7 @@ func lockFor(out io.Writer, recipient *openpgp.Entity, key SessionKey, now time.
 	if !ok {
 		return fmt.Errorf("encrypt to %s: %s", describe(recipient), obstacle(recipient, now))
 	}
-	err := packet.SerializeEncryptedKeyAEAD(out, public.PublicKey, key.secret.cipher, false, key.secret.key, nil)
+	err := packet.SerializeEncryptedKeyAEAD(out, public.PublicKey, key.cipher(), false, key.bytes(), nil)
 	if err != nil {
 		return fmt.Errorf("encrypt to %s: %w", describe(recipient), err)
 	}
@@ -71,8 +71,8 @@ func sealable(key SessionKey) error {
 	if key.IsZero() {
 		return errors.New("seal: no session key")
 	}
-	if key.secret.cipher != packet.CipherAES256 {
-		return fmt.Errorf("seal: the session key is for cipher %d, want AES-256", key.secret.cipher)
+	if key.cipher() != packet.CipherAES256 {
+		return fmt.Errorf("seal: the session key is for cipher %d, want AES-256", key.cipher())
 	}
 	return nil
 }

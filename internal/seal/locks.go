@@ -13,15 +13,17 @@ import (
 // RFC 9106 recommends for Argon2. A stranger's packet could ask for 2 TiB.
 const maxStretchMemory = 21
 
+var errTooShort = errors.New("a session-key packet is too short")
+
 // checkLock looks at what the library does not mind in a session-key packet,
 // and we do: numbers in a form that no writer makes, so that a changed bit
 // shows, and the memory of Argon2.
 func checkLock(kind int, content []byte) error {
-	if len(content) < 12 {
-		return errors.New("a session-key packet is too short")
-	}
 	if kind == typePassphrased {
 		return checkStretching(content)
+	}
+	if len(content) < 10 {
+		return errTooShort
 	}
 	if content[0] != 3 {
 		return nil
@@ -53,18 +55,19 @@ func checkLock(kind int, content []byte) error {
 }
 
 // mpi is a number of RFC 9580, 3.2: its length in bits, from the first that is
-// set, and as many bytes as these take.
+// set, and as many bytes as these take. golang.org/x/crypto counts the bits of
+// its whole bytes.
 func mpi(b []byte) ([]byte, error) {
 	if len(b) < 3 {
-		return nil, errors.New("a session-key packet is too short")
+		return nil, errTooShort
 	}
 	length := int(b[0])<<8 | int(b[1])
 	number := b[2:]
 	if (length+7)/8 > len(number) {
-		return nil, errors.New("a session-key packet is too short")
+		return nil, errTooShort
 	}
 	number = number[:(length+7)/8]
-	if length == 0 || 8*(len(number)-1)+bits.Len8(number[0]) != length {
+	if length == 0 || length != 8*len(number) && length != 8*(len(number)-1)+bits.Len8(number[0]) {
 		return nil, errors.New("a session-key packet holds a malformed number")
 	}
 	return number, nil
@@ -72,12 +75,15 @@ func mpi(b []byte) ([]byte, error) {
 
 // checkStretching finds the parameters of Argon2 in a passphrase's packet.
 func checkStretching(content []byte) error {
+	if len(content) == 0 {
+		return errTooShort
+	}
 	at := 2 // version, cipher
 	if content[0] > 5 {
 		at = 5 // version, count, cipher, mode, count
 	}
 	const memory = 1 + s2k.Argon2SaltSize + 2
-	if s2k.Mode(content[at]) != s2k.Argon2S2K || len(content) <= at+memory {
+	if len(content) <= at+memory || s2k.Mode(content[at]) != s2k.Argon2S2K {
 		return nil
 	}
 	if content[at+memory] > maxStretchMemory {

@@ -51,7 +51,7 @@ func (m *Message) open(key SessionKey) (*Reader, error) {
 	rd := &Reader{msg: m, stop: func() error { return nil }}
 	var plain byteStream
 	var err error
-	if m.kind == typeProtected && m.cipher == 0 && key.secret.cipher >= packet.CipherAES128 {
+	if m.kind == typeProtected && m.cipher == 0 && key.cipher() >= packet.CipherAES128 {
 		var d *decrypter
 		d, err = newDecrypter(m.prefix, body, key)
 		if err == nil {
@@ -70,12 +70,13 @@ func (m *Message) open(key SessionKey) (*Reader, error) {
 }
 
 // atTheStart thinks again about an error in the first bytes: a key that only
-// its random prefix speaks for may be the wrong one.
+// its random prefix speaks for may be the wrong one. Where the data has ended
+// already, its proof has been found right.
 func (m *Message) atTheStart(err error) error {
-	if final := new(failure); errors.As(err, &final) || m.proven {
+	if final := new(failure); errors.As(err, &final) || m.proven || errors.Is(err, io.ErrUnexpectedEOF) {
 		return inside("its first bytes", err)
 	}
-	return noKey("wrong passphrase, or the message is damaged (its first bytes: %v)", err)
+	return noKey("wrong passphrase or session key, or the message is damaged at its first bytes (%v)", err)
 }
 
 // Read gives io.EOF after everything was found right: the modification

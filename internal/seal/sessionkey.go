@@ -18,7 +18,7 @@ import (
 // logs and marshals as "session key (hidden)"; only Reveal shows it. Copies
 // share the key: wiping one wipes all.
 type SessionKey struct {
-	secret *secret // a pointer, so that printing a struct around it shows an address at most
+	hold func() *secret // fmt looks through unexported fields and pointers, and not into a function
 }
 
 type secret struct {
@@ -44,8 +44,13 @@ func newKey(cipher packet.CipherFunction, key []byte) (SessionKey, error) {
 	if len(key) != cipher.KeySize() {
 		return SessionKey{}, fmt.Errorf("session key: cipher %d takes %d bytes, not %d", cipher, cipher.KeySize(), len(key))
 	}
-	return SessionKey{&secret{cipher, key}}, nil
+	s := &secret{cipher, key}
+	return SessionKey{func() *secret { return s }}, nil
 }
+
+func (k SessionKey) cipher() packet.CipherFunction { return k.hold().cipher }
+
+func (k SessionKey) bytes() []byte { return k.hold().key }
 
 // ParseSessionKey reads what Reveal and `gpg --show-session-key` print: the
 // number of the cipher, a colon, the key in hexadecimal. The error never
@@ -69,26 +74,26 @@ func (k SessionKey) Reveal() []byte {
 	if k.IsZero() {
 		return nil
 	}
-	text := strconv.AppendUint(nil, uint64(k.secret.cipher), 10)
-	return hex.AppendEncode(append(text, ':'), k.secret.key)
+	text := strconv.AppendUint(nil, uint64(k.cipher()), 10)
+	return hex.AppendEncode(append(text, ':'), k.bytes())
 }
 
 // IsZero says that there is no key, because none was drawn or it was wiped.
-func (k SessionKey) IsZero() bool { return k.secret == nil || len(k.secret.key) == 0 }
+func (k SessionKey) IsZero() bool { return k.hold == nil || len(k.bytes()) == 0 }
 
 // Equal compares in constant time.
 func (k SessionKey) Equal(other SessionKey) bool {
 	if k.IsZero() || other.IsZero() {
 		return k.IsZero() == other.IsZero()
 	}
-	return k.secret.cipher == other.secret.cipher && subtle.ConstantTimeCompare(k.secret.key, other.secret.key) == 1
+	return k.cipher() == other.cipher() && subtle.ConstantTimeCompare(k.bytes(), other.bytes()) == 1
 }
 
 // Wipe overwrites the key, in every copy.
 func (k SessionKey) Wipe() {
-	if k.secret != nil {
-		clear(k.secret.key)
-		k.secret.key = nil
+	if k.hold != nil {
+		clear(k.bytes())
+		k.hold().key = nil
 	}
 }
 

@@ -116,14 +116,14 @@ func (m *Message) fits(c candidate) bool {
 		return true
 	}
 	size := 8
-	if c.key.secret.cipher >= packet.CipherAES128 {
+	if c.key.cipher() >= packet.CipherAES128 {
 		size = 16
 	}
 	// A packet that resynchronises starts afresh after its own prefix, here
 	// zeros: what follows is decrypted as any message's first bytes are.
 	p := packet.SymmetricallyEncrypted{Contents: bytes.NewReader(append(make([]byte, size+2), m.prefix...))}
 	plain := make([]byte, size+2)
-	r, err := p.Decrypt(c.key.secret.cipher, c.key.secret.key)
+	r, err := p.Decrypt(c.key.cipher(), c.key.bytes())
 	if err != nil {
 		return false
 	}

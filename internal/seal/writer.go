@@ -22,13 +22,7 @@ type Options struct {
 // Writer seals what is written to it. It is for one goroutine at a time, and
 // after an error every call returns that error.
 type Writer struct {
-	body body
-}
-
-// body is the packet in which the data lies, or the two when it is compressed.
-type body interface {
-	io.WriteCloser
-	Abort()
+	data *framer // the literal packet
 }
 
 // literalHead begins a literal-data packet: binary, no name, no date (RFC
@@ -54,28 +48,23 @@ func NewWriter(dst io.Writer, packets []byte, key SessionKey, opts Options) (*Wr
 	if _, err := dst.Write(packets); err != nil {
 		return nil, fmt.Errorf("write the head of the sealed message: %w", err)
 	}
-	body, err := open(dst, key)
+	data, err := open(dst, key)
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{body}, nil
+	return &Writer{data}, nil
 }
 
-func newLiteral(dst io.Writer, key SessionKey) (body, error) {
-	b, err := newBulk(dst, key, tagLiteral)
-	if err != nil {
-		return nil, err
-	}
-	b.cur.fill([]byte(literalHead))
-	return b, nil
+func newLiteral(dst io.Writer, key SessionKey) (*framer, error) {
+	return newBulk(dst, key, tagLiteral, literalHead)
 }
 
 // Write seals p. It may be used again at once.
-func (w *Writer) Write(p []byte) (int, error) { return w.body.Write(p) }
+func (w *Writer) Write(p []byte) (int, error) { return w.data.Write(p) }
 
 // Close finishes the message, and not the writer below it.
-func (w *Writer) Close() error { return w.body.Close() }
+func (w *Writer) Close() error { return w.data.Close() }
 
 // Abort ends the goroutines without finishing the message, so that nobody can
 // take what there is for a whole one. After Close it does nothing.
-func (w *Writer) Abort() { w.body.Abort() }
+func (w *Writer) Abort() { w.data.Abort() }

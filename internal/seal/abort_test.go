@@ -1,0 +1,162 @@
+package seal
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"runtime"
+	"testing"
+
+	"gotest.tools/v3/assert"
+)
+
+func goroutines() int { return runtime.NumGoroutine() }
+
+// limitedWriter fails once it has taken so many bytes.
+type limitedWriter struct {
+	left int
+	err  error // nil: takes less than it is given, and says nothing
+}
+
+func (w *limitedWriter) Write(p []byte) (int, error) {
+	if len(p) <= w.left {
+		w.left -= len(p)
+		return len(p), nil
+	}
+	n := w.left
+	w.left = 0
+	return n, w.err
+}
+
+func TestWriterStopsAtAnErrorBelowAndKeepsIt(t *testing.T) {
+	key, err := NewSessionKey()
+	assert.NilError(t, err)
+	packets, err := Lock{Passphrase: []byte(passphrase)}.Packets(key)
+	assert.NilError(t, err)
+	data := randomBytes(t, 1<<20)
+	full := errors.New("no room")
+	for _, compress := range []Compression{None, Zlib} {
+		for _, fail := range []error{full, nil} {
+			for _, size := range []int{0, 10, len(packets), len(packets) + 1, chunkSize, 3 * chunkSize, 20 * chunkSize, 40*chunkSize - 1} {
+				want := fail
+				if want == nil {
+					want = io.ErrShortWrite
+				}
+				before := goroutines()
+				w, err := NewWriter(&limitedWriter{size, fail}, packets, key, Options{Compress: compress})
+				for range 10 {
+					if err == nil {
+						_, err = w.Write(data)
+					}
+				}
+				if w != nil {
+					closed := w.Close()
+					assert.ErrorIs(t, closed, want, "Close, after %d bytes", size)
+					if err == nil {
+						err = closed
+					}
+					_, again := w.Write(data)
+					assert.ErrorIs(t, again, want, "Write, after %d bytes", size)
+					assert.ErrorIs(t, w.Close(), want)
+					w.Abort()
+				}
+				assert.ErrorIs(t, err, want, "after %d bytes, compression %d", size, compress)
+				assert.Assert(t, goroutines() <= before, "after %d bytes", size)
+			}
+		}
+	}
+}
+
+func TestWriterGivenUpLeavesNoGoroutineAndNoWholeMessage(t *testing.T) {
+	key, err := NewSessionKey()
+	assert.NilError(t, err)
+	for _, compress := range []Compression{None, Zlib} {
+		for _, size := range []int{0, 1, chunkSize, 3*chunkSize + 5, 3 << 20} {
+			before := goroutines()
+			var out bytes.Buffer
+			w, err := NewWriter(&out, nil, key, Options{Compress: compress})
+			assert.NilError(t, err)
+			_, err = w.Write(randomBytes(t, size))
+			assert.NilError(t, err)
+			w.Abort()
+			w.Abort()
+			assert.Assert(t, goroutines() <= before)
+			_, err = w.Write([]byte("more"))
+			assert.ErrorIs(t, err, errClosed)
+			assert.ErrorIs(t, w.Close(), errClosed)
+			_, err = opened(out.Bytes(), Keys{SessionKey: key})
+			assert.ErrorIs(t, err, ErrDamaged)
+		}
+	}
+}
+
+func TestWriterEndsOnce(t *testing.T) {
+	key, err := NewSessionKey()
+	assert.NilError(t, err)
+	for _, compress := range []Compression{None, Zlib} {
+		var out bytes.Buffer
+		w, err := NewWriter(&out, nil, key, Options{Compress: compress})
+		assert.NilError(t, err)
+		assert.NilError(t, w.Close())
+		size := out.Len()
+		assert.NilError(t, w.Close())
+		w.Abort()
+		_, err = w.Write([]byte("more"))
+		assert.ErrorIs(t, err, errClosed)
+		assert.Equal(t, out.Len(), size)
+	}
+	_, err = NewWriter(io.Discard, nil, key, Options{Compress: 7})
+	assert.ErrorContains(t, err, "compression 7 is not known")
+}
+
+// allocated is how many bytes and how many times work asks for memory.
+func allocated(work func()) (size, times uint64) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	work()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc, after.Mallocs - before.Mallocs
+}
+
+func TestMemoryDoesNotGrowWithTheData(t *testing.T) {
+	const limit = 32 << 20
+	key, err := NewSessionKey()
+	assert.NilError(t, err)
+	data := bytes.Repeat([]byte("some text that repeats itself, and so on; "), 1<<20/42)
+	for _, compress := range []Compression{None, Zlib} {
+		seal := func(n int, to io.Writer) func() {
+			return func() {
+				w, err := NewWriter(to, nil, key, Options{Compress: compress})
+				assert.NilError(t, err)
+				for range n {
+					_, err := w.Write(data)
+					assert.NilError(t, err)
+				}
+				assert.NilError(t, w.Close())
+			}
+		}
+		_, few := allocated(seal(4, io.Discard))
+		size, many := allocated(seal(100, io.Discard))
+		assert.Assert(t, size < limit, "sealing 100 MiB took %d bytes in all, compression %d", size, compress)
+		assert.Assert(t, many < few+100, "4 MiB took %d allocations, 100 MiB %d, compression %d", few, many, compress)
+
+		open := func(message []byte) func() {
+			return func() {
+				r, err := Open(bytes.NewReader(message), Keys{SessionKey: key})
+				assert.NilError(t, err)
+				_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, r, data)
+				assert.NilError(t, err)
+				assert.NilError(t, r.Close())
+			}
+		}
+		var small, large bytes.Buffer
+		seal(4, &small)()
+		seal(100, &large)()
+		_, few = allocated(open(small.Bytes()))
+		size, many = allocated(open(large.Bytes()))
+		assert.Assert(t, size < limit, "opening 100 MiB took %d bytes in all, compression %d", size, compress)
+		if compress == None { // inflating makes a table for each block
+			assert.Assert(t, many < few+100, "4 MiB took %d allocations, 100 MiB %d", few, many)
+		}
+	}
+}
