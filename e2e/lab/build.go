@@ -19,8 +19,9 @@ import (
 // Current is the newest engine that the lab knows how to build.
 const Current = "28.5.2"
 
-// BuildEngine returns the path of dockerd in a version, which it builds from its Go module when this machine has never
-// done so. That takes some minutes and it says so on out. The result is kept in the user's cache folder.
+// BuildEngine returns the path of dockerd in a version, with its docker-proxy beside it: it builds them from their Go
+// module when this machine has never done so. That takes some minutes and it says so on out. The result is kept in the
+// user's cache folder.
 func BuildEngine(ctx context.Context, version string, out io.Writer) (string, error) {
 	if version != Current {
 		return "", fmt.Errorf("no engine %q: %s or %s", version, Installed, Current)
@@ -29,7 +30,8 @@ func BuildEngine(ctx context.Context, version string, out io.Writer) (string, er
 	if err != nil {
 		return "", err
 	}
-	dockerd := filepath.Join(cache, "engine-"+version+"-"+runtime.GOARCH, "dockerd")
+	dir := filepath.Join(cache, "engine-"+version+"-"+runtime.GOARCH)
+	dockerd := filepath.Join(dir, "dockerd")
 	if _, err := os.Stat(dockerd); err == nil {
 		return dockerd, nil
 	}
@@ -38,7 +40,7 @@ func BuildEngine(ctx context.Context, version string, out io.Writer) (string, er
 		return "", err
 	}
 	if _, err := os.Stat(dockerd); err != nil { // nobody has built it while we waited
-		err = buildEngine(ctx, version, dockerd, out)
+		err = buildEngine(ctx, version, dir, out)
 		if err != nil {
 			err = fmt.Errorf("build engine %s: %w", version, err)
 		}
@@ -55,31 +57,34 @@ func engineProgram(ctx context.Context, version string, out io.Writer) (string, 
 	return BuildEngine(ctx, version, out)
 }
 
-// buildEngine makes a module of the engine's sources, which come without one, and compiles it.
-func buildEngine(ctx context.Context, version, dockerd string, out io.Writer) (err error) {
+// buildEngine makes a module of the engine's sources, which come without one, and compiles it. The folder appears as a
+// whole.
+func buildEngine(ctx context.Context, version, dir string, out io.Writer) (err error) {
 	began := time.Now()
 	if _, err := fmt.Fprintf(out, "building Docker engine %s from its sources: some 3 minutes, once\n", version); err != nil {
-		return err
-	}
-	if err := makeOwned(filepath.Dir(dockerd)); err != nil {
 		return err
 	}
 	sources, err := downloadModule(ctx, "github.com/docker/docker@v"+version+"+incompatible")
 	if err != nil {
 		return err
 	}
-	work := dockerd + ".src"
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	work, built := dir+".src", dir+".new"
+	defer func() { err = errors.Join(err, os.RemoveAll(work), os.RemoveAll(built)) }()
 	if err := makeModule(sources, work); err != nil {
 		return err
 	}
-	if err := compile(ctx, work, version, dockerd+".new"); err != nil {
+	if err := makeOwned(built); err != nil {
 		return err
 	}
-	if err := os.Rename(dockerd+".new", dockerd); err != nil {
+	for _, name := range []string{"docker-proxy", "dockerd"} {
+		if err := compile(ctx, work, version, filepath.Join(built, name)); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(built, dir); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "built %s in %s\n", dockerd, time.Since(began).Round(time.Second))
+	_, err = fmt.Fprintf(out, "built %s in %s\n", dir, time.Since(began).Round(time.Second))
 	return err
 }
 
@@ -152,7 +157,7 @@ func compile(ctx context.Context, work, version, into string) error {
 	_, err := Go(ctx, work, "build", "-mod=mod", "-trimpath",
 		"-tags", "exclude_graphdriver_btrfs exclude_graphdriver_zfs no_systemd",
 		"-ldflags", "-s -w -X github.com/docker/docker/dockerversion.Version="+version,
-		"-o", into, "./cmd/dockerd")
+		"-o", into, "./cmd/"+filepath.Base(into))
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,14 +53,14 @@ func (n *Node) launchEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	started, err := n.spawn(ctx, "engine", append([]string{dockerd}, n.engineFlags(driver)...))
+	started, err := n.spawn(ctx, "engine", append([]string{dockerd}, n.engineFlags(dockerd, driver)...))
 	if err != nil {
 		return fmt.Errorf("start the engine of node %s: %w", n.Name, err)
 	}
 	return n.lab.record(func() { n.kept.Engine = started })
 }
 
-func (n *Node) engineFlags(driver string) []string {
+func (n *Node) engineFlags(dockerd, driver string) []string {
 	flags := []string{
 		// The host's daemon.json may set what we set, and dockerd refuses to hear it twice.
 		"--config-file", n.Dir + "/daemon.json",
@@ -70,8 +71,11 @@ func (n *Node) engineFlags(driver string) []string {
 		"--host", "tcp://" + net.JoinHostPort(n.Address, tlsPort), "--tlsverify",
 		"--tlscacert", n.serverFile("ca.pem"), "--tlscert", n.serverFile("cert.pem"), "--tlskey", n.serverFile("key.pem"),
 	}
-	if !installed("docker-proxy") {
-		flags = append(flags, "--userland-proxy=false")
+	switch proxy := filepath.Join(filepath.Dir(dockerd), "docker-proxy"); {
+	case installed(proxy): // an engine and a proxy of other versions do not always understand each other
+		return append(flags, "--userland-proxy-path", proxy)
+	case !installed("docker-proxy"):
+		return append(flags, "--userland-proxy=false")
 	}
 	return flags
 }

@@ -12,7 +12,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
+	"github.com/docker/go-connections/nat"
 	"gotest.tools/v3/assert"
 	is "gotest.tools/v3/assert/cmp"
 )
@@ -40,6 +42,14 @@ func TestEachEngineRunsContainersAndIsReachedOnEveryWay(t *testing.T) {
 				assert.NilError(t, ImportProgram(t.Context(), engine, "test/hello:1", program))
 				stdout, _ := outputOf(t, engine, runContainer(t, engine, "test/hello:1"))
 				assert.Equal(t, stdout, "hello from a container\n")
+			})
+			t.Run("a port of a container can be published", func(t *testing.T) {
+				port := nat.Port("12379/tcp")
+				made, err := engine.ContainerCreate(t.Context(),
+					&container.Config{Image: "test/hello:1", ExposedPorts: nat.PortSet{port: {}}},
+					&container.HostConfig{PortBindings: nat.PortMap{port: {{HostPort: "12379"}}}}, nil, nil, "")
+				assert.NilError(t, err)
+				assert.NilError(t, engine.ContainerStart(t.Context(), made.ID, container.StartOptions{}))
 			})
 			t.Run("TLS with the client's certificate reaches it", func(t *testing.T) {
 				host, dir := node.TLS()
