@@ -66,7 +66,7 @@ func (u *UCP) CheckKVDir(ctx context.Context, dir string) (layout.Keys, error) {
 	var stdout, stderr bytes.Buffer
 	check.Stdout, check.Stderr = &stdout, &stderr
 	if err := check.Run(); err != nil {
-		return keys, fmt.Errorf("check etcd in %s: %w: %s", dir, err, lastLines(stderr.String(), 3))
+		return keys, fmt.Errorf("check etcd in %s: %w: %s", dir, err, verdict(stderr.String()))
 	}
 	err := json.Unmarshal(stdout.Bytes(), &keys)
 	return keys, err
@@ -152,7 +152,12 @@ func (u *UCP) exec(ctx context.Context, name string, args ...string) ([]byte, er
 	return stdout.Bytes(), nil
 }
 
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+// verdict finds in what a program said before it ended the line that says why.
+func verdict(said string) string {
+	for line := range strings.Lines(said) {
+		if strings.HasPrefix(line, "standin: ") || strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return strings.TrimSpace(said)
 }
