@@ -1,9 +1,10 @@
 # Verbs. `make demo` and `make test` set up by themselves what they need on Debian or Ubuntu with Go and Docker.
 
-VERSION   ?= $(shell git -c safe.directory='$(CURDIR)' describe --tags --always --dirty 2>/dev/null || echo unknown)
-TESTFLAGS ?=
-FUZZTIME  ?= 30s
-PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+VERSION    ?= $(shell git -c safe.directory='$(CURDIR)' describe --tags --always --dirty 2>/dev/null || echo unknown)
+TESTFLAGS  ?=
+FUZZTIME   ?= 30s
+BENCHFLAGS ?=
+PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 # The same sources and the same Go give the same bytes, wherever they lie.
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
@@ -87,7 +88,7 @@ fuzz: .need-go ## Fuzz every target for FUZZTIME (30s)
 
 bench: build .setup ## Measure this plugin beside the vendor's way; figures, no verdict
 	cd e2e && go build -trimpath -o ../bin/bench ./bench
-	$(ROOT) bin/bench
+	$(ROOT) bin/bench $(BENCHFLAGS)
 
 lab: build bin/lab .setup ## Start engines with a stand-in UCP and leave them running
 	$(ROOT) bin/lab up
