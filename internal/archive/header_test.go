@@ -41,7 +41,7 @@ func TestHeadersSayWhatTheEntrySays(t *testing.T) {
 		"8 GiB":                              {Name: "./v/x", Type: tar.TypeReg, Size: 8 << 30},
 		"an exbibyte":                        {Name: "./v/x", Type: tar.TypeReg, Size: 1 << 60},
 		"the largest octal owner":            {Name: "./v/x", Type: tar.TypeReg, UID: 1<<21 - 1, GID: 1<<21 - 1},
-		"owners beyond octal":                {Name: "./v/x", Type: tar.TypeReg, UID: 1 << 21, GID: 1<<32 - 2},
+		"owners beyond octal":                {Name: "./v/x", Type: tar.TypeReg, UID: 1 << 21, GID: 1<<31 - 2},
 		"setuid, setgid and sticky":          {Name: "./v/x", Type: tar.TypeReg, Mode: 0o7777},
 		"a device":                           {Name: "./v/x", Type: tar.TypeBlock, DevMajor: 4095, DevMinor: 1048575},
 		"a fifo":                             {Name: "./v/x", Type: tar.TypeFifo, Mode: 0o600},

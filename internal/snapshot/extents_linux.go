@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"errors"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -16,7 +17,6 @@ func extents(fd int, stat *unix.Stat_t) ([]archive.Extent, error) {
 		return nil, nil // not worth two calls on each small file
 	}
 	var found []archive.Extent
-	var merge int64 // holes up to here count as data
 	for at := int64(0); at < size; {
 		data, err := unix.Seek(fd, at, unix.SEEK_DATA)
 		switch {
@@ -38,10 +38,10 @@ func extents(fd int, stat *unix.Stat_t) ([]archive.Extent, error) {
 			return nil, ErrChanged
 		}
 		end = min(end, size)
-		found = appendExtent(found, archive.Extent{Offset: data, Length: end - data}, merge)
 		if len(found) == archive.MaxExtents {
-			found, merge = thinned(found, merge)
+			found = thinned(found)
 		}
+		found = append(found, archive.Extent{Offset: data, Length: end - data})
 		at = end
 	}
 	return bounded(found, size), nil
@@ -60,31 +60,37 @@ func bounded(found []archive.Extent, size int64) []archive.Extent {
 	}
 }
 
-// appendExtent adds a region, or joins it to the last one across a small hole.
-func appendExtent(found []archive.Extent, x archive.Extent, merge int64) []archive.Extent {
-	if n := len(found); n > 0 {
-		last := &found[n-1]
-		if x.Offset-(last.Offset+last.Length) <= merge {
+// thinned fills the smaller half of the holes, so that a file of a million
+// regions keeps those that matter most.
+func thinned(found []archive.Extent) []archive.Extent {
+	holes := make([]int64, 0, len(found))
+	for i := 1; i < len(found); i++ {
+		holes = append(holes, hole(found[i-1], found[i]))
+	}
+	slices.Sort(holes)
+	half := len(holes) / 2
+	limit := holes[half]
+	below, _ := slices.BinarySearch(holes[:half], limit)
+	ties := half - below // of the holes of exactly that size
+
+	fewer := found[:1]
+	for _, x := range found[1:] {
+		last := &fewer[len(fewer)-1]
+		size := hole(*last, x)
+		if size == limit {
+			ties--
+		}
+		if size < limit || size == limit && ties >= 0 {
 			last.Length = x.Offset + x.Length - last.Offset
-			return found
+		} else {
+			fewer = append(fewer, x)
 		}
 	}
-	return append(found, x)
+	return fewer
 }
 
-// thinned joins regions across ever larger holes until half of the possible
-// number is left, so that a file of a million holes still fits.
-func thinned(found []archive.Extent, merge int64) ([]archive.Extent, int64) {
-	for len(found) > archive.MaxExtents/2 {
-		merge = max(2*merge, 4096)
-		fewer := found[:0]
-		for _, x := range found {
-			fewer = appendExtent(fewer, x, merge)
-		}
-		found = fewer
-	}
-	return found, merge
-}
+// hole is the size of the hole between two regions.
+func hole(a, b archive.Extent) int64 { return b.Offset - (a.Offset + a.Length) }
 
 // unsupported says whether a call is unknown to the file system.
 func unsupported(err error) bool {

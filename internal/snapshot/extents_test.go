@@ -72,20 +72,14 @@ func TestRegionsHaveOneFormEach(t *testing.T) {
 	assert.DeepEqual(t, bounded(part, 100), part)
 }
 
-func TestThinningJoinsTheSmallestHolesFirst(t *testing.T) {
-	var found []archive.Extent
-	at := int64(0)
-	for i := range archive.MaxExtents {
-		found = append(found, archive.Extent{Offset: at, Length: 4096})
-		at += 4096 + 4096
-		if i%4 == 3 {
-			at += 1 << 20
-		}
-	}
-	fewer, merge := thinned(found, 0)
-	assert.Equal(t, len(fewer), archive.MaxExtents/4)
-	assert.Equal(t, merge, int64(4096))
-	assert.DeepEqual(t, fewer[0], archive.Extent{Offset: 0, Length: 7 * 4096})
+func TestThinningFillsTheSmallerHalfOfTheHoles(t *testing.T) {
+	x := func(offset, length int64) archive.Extent { return archive.Extent{Offset: offset, Length: length} }
+	// holes of 10, 90, 20, 80, 30
+	found := []archive.Extent{x(0, 10), x(20, 10), x(120, 10), x(150, 10), x(240, 10), x(280, 10)}
+	assert.DeepEqual(t, thinned(found), []archive.Extent{x(0, 30), x(120, 40), x(240, 10), x(280, 10)})
+	// holes that are all alike
+	found = []archive.Extent{x(0, 1), x(2, 1), x(4, 1), x(6, 1), x(8, 1)}
+	assert.DeepEqual(t, thinned(found), []archive.Extent{x(0, 5), x(6, 1), x(8, 1)})
 }
 
 func TestAFileSystemWithoutAttributesHasNone(t *testing.T) {
