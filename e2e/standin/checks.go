@@ -54,7 +54,7 @@ func (u *UCP) Store(ctx context.Context) (layout.StoreStatus, error) {
 // CheckStoreDir is the auth store's own check of an extracted copy: of the volume ucp-auth-store-data, or of the folder
 // store in it. A copy whose files do not stem from one instant is store.ErrTorn.
 func CheckStoreDir(dir string) (store.Report, error) {
-	return store.Check(inside(dir, filepath.Base(layout.StoreDir)))
+	return store.Check(layout.Inside(dir, layout.StoreDir))
 }
 
 // CheckKVDir opens an extracted copy of the volume ucp-kv, or of the data directory in it, as a cluster of one, and reads
@@ -62,7 +62,7 @@ func CheckStoreDir(dir string) (store.Report, error) {
 func (u *UCP) CheckKVDir(ctx context.Context, dir string) (layout.Keys, error) {
 	var keys layout.Keys
 	// Another process, since etcd ends its own on a damaged log.
-	check := exec.CommandContext(ctx, u.Program, "kv-check", inside(dir, filepath.Base(layout.KVDir)))
+	check := exec.CommandContext(ctx, u.Program, "check-kv", dir)
 	var stdout, stderr bytes.Buffer
 	check.Stdout, check.Stderr = &stdout, &stderr
 	if err := check.Run(); err != nil {
@@ -116,13 +116,6 @@ func checkWitness(dir string, report store.Report) error {
 		return fmt.Errorf("ucp-auth-store-data is older than ucp-auth-worker-data: %d records acknowledged, %d known", report.Acknowledged, witness.Acknowledged)
 	}
 	return nil
-}
-
-func inside(dir, name string) string {
-	if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
-		return filepath.Join(dir, name)
-	}
-	return dir
 }
 
 // exec runs the program in a container and returns what it printed.

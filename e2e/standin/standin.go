@@ -131,6 +131,7 @@ func (u *UCP) environment() []string {
 		"UCP_INSTANCE_ID=" + u.InstanceID,
 		"UCP_HOST_ADDRESS=" + u.Address,
 		"UCP_NODE_ID=" + u.node.Swarm.NodeID,
+		"UCP_NODE_NAME=" + u.node.Name,
 		"ENGINE_API_VERSION=" + u.engine.ClientVersion(),
 	}
 }

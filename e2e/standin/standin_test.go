@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
+	"github.com/docker/docker/pkg/stdcopy"
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/poll"
 
@@ -104,6 +106,7 @@ func TestStandinLooksLikeUCP(t *testing.T) {
 			t.Run("containers", f.testContainers)
 			t.Run("volumes", f.testVolumes)
 			t.Run("engine API through the controller and the proxy", f.testEngineAPI)
+			t.Run("names through the controller", f.testNames)
 			t.Run("health without a certificate", f.testAnonymous)
 			t.Run("agent", f.testAgent)
 			t.Run("remove", f.testRemove)
@@ -156,7 +159,7 @@ func (f fixture) testVolumes(t *testing.T) {
 }
 
 func (f fixture) testEngineAPI(t *testing.T) {
-	for port, want := range map[string]string{"443": "ucp/3.1.4", "12376": f.node0Version(t)} {
+	for port, want := range map[string]string{"443": "ucp/3.1.4", "12376": f.engineVersion(t)} {
 		through := f.bundleClient(t, f.Address+":"+port)
 		version, err := through.ServerVersion(t.Context())
 		assert.NilError(t, err)
@@ -165,15 +168,49 @@ func (f fixture) testEngineAPI(t *testing.T) {
 		assert.NilError(t, err)
 		assert.Equal(t, info.ServerVersion, want)
 		assert.Equal(t, info.Swarm.Cluster.ID, f.InstanceID)
-		// An exec is a hijacked stream; its end must come through as well.
-		u := &UCP{engine: through}
-		keys, err := u.Keys(t.Context())
-		assert.NilError(t, err)
-		assert.Assert(t, len(keys.Values) > 300)
+		assert.Equal(t, echo(t, through), "there and back")
 	}
 }
 
-func (f fixture) node0Version(t *testing.T) string {
+// echo sends words through an exec, which is a hijacked stream, and closes its own half to hear them again.
+func echo(t *testing.T, engine *client.Client) string {
+	t.Helper()
+	ctx := t.Context()
+	created, err := engine.ContainerExecCreate(ctx, "ucp-kv", container.ExecOptions{
+		Cmd: []string{layout.Program, "echo"}, AttachStdin: true, AttachStdout: true,
+	})
+	assert.NilError(t, err)
+	stream, err := engine.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{})
+	assert.NilError(t, err)
+	defer stream.Close()
+	_, err = stream.Conn.Write([]byte("there and back"))
+	assert.NilError(t, err)
+	assert.NilError(t, stream.CloseWrite())
+	var heard bytes.Buffer
+	_, err = stdcopy.StdCopy(&heard, &heard, stream.Reader)
+	assert.NilError(t, err)
+	return heard.String()
+}
+
+// testNames looks for what UCP puts before names, and uses it.
+func (f fixture) testNames(t *testing.T) {
+	ctx := t.Context()
+	through, node := f.bundleClient(t, f.Address+":443"), f.UCP.node.Name
+	listed, err := through.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(filters.Arg("name", "ucp-kv"))})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, listed[0].Names, []string{"/" + node + "/ucp-kv"})
+	inspected, err := through.ContainerInspect(ctx, node+"/ucp-kv")
+	assert.NilError(t, err)
+	assert.Equal(t, inspected.Name, "/"+node+"/ucp-kv")
+	volumes, err := through.VolumeList(ctx, volume.ListOptions{})
+	assert.NilError(t, err)
+	assert.Assert(t, slices.ContainsFunc(volumes.Volumes, func(v *volume.Volume) bool { return v.Name == node+"/ucp-kv" }))
+	kv, err := through.VolumeInspect(ctx, "ucp-kv")
+	assert.NilError(t, err)
+	assert.Equal(t, kv.Name, node+"/ucp-kv")
+}
+
+func (f fixture) engineVersion(t *testing.T) string {
 	t.Helper()
 	version, err := f.engine.ServerVersion(t.Context())
 	assert.NilError(t, err)

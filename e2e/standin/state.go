@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 )
@@ -32,6 +33,9 @@ func (u *UCP) Containers(ctx context.Context) ([]State, error) {
 	var states []State
 	for _, c := range list {
 		all, err := u.engine.ContainerInspect(ctx, c.ID)
+		if errdefs.IsNotFound(err) {
+			continue // gone since it was listed, as a replaced task is
+		}
 		if err != nil {
 			return nil, fmt.Errorf("inspect %s: %w", c.Names[0], err)
 		}

@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
+	"github.com/docker-ucp/docker-ucp/e2e/standin/pki"
 	"github.com/docker-ucp/docker-ucp/e2e/standin/store"
 )
 
@@ -74,14 +76,26 @@ func askStore(ctx context.Context, client *http.Client, address string) (status 
 	return status, nil
 }
 
-// storeCheck is the store's own check, for an operator's hands.
+// storeCheck is the store's own check of an extracted volume, for an operator's hands.
 func storeCheck(args []string) error {
 	if len(args) != 1 {
-		return errors.New("store-check wants a folder")
+		return errors.New("check-store wants a folder")
 	}
-	report, err := store.Check(args[0])
+	report, err := store.Check(layout.Inside(args[0], layout.StoreDir))
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(report)
+}
+
+// certsCheck does the same for a volume of certificates.
+func certsCheck(args []string) error {
+	if len(args) != 1 {
+		return errors.New("check-certs wants a folder named as its volume")
+	}
+	v, err := pki.ByName(filepath.Base(args[0]))
+	if err != nil {
+		return err
+	}
+	return v.Check(args[0])
 }

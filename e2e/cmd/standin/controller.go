@@ -1,18 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
-	"regexp"
-	"strconv"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -45,7 +40,8 @@ func runController(ctx context.Context) (err error) {
 		return fmt.Errorf("connect to etcd: %w", err)
 	}
 	defer func() { err = errors.Join(err, kv.Close()) }()
-	c := &controller{kv: kv, store: memberClient(member), engine: engineProxy(asUCP)}
+	seen := newDisguise()
+	c := &controller{kv: kv, store: memberClient(member), engine: engineProxy(seen.plain, seen.apply)}
 	c.ping = pinger(c.healthy)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.renewNode(ctx) })
@@ -127,35 +123,4 @@ func (c *controller) renewNode(ctx context.Context) error {
 			slog.Warn("renew node", "error", err)
 		}
 	}
-}
-
-var versionPrefix = regexp.MustCompile(`^/v[0-9]+\.[0-9]+/`)
-
-func versionless(path string) string { return versionPrefix.ReplaceAllString(path, "/") }
-
-// asUCP changes what the engine says about itself into what UCP says.
-func asUCP(resp *http.Response) error {
-	field := map[string]string{"/version": "Version", "/info": "ServerVersion"}[versionless(resp.Request.URL.Path)]
-	if field == "" || resp.StatusCode != http.StatusOK {
-		return nil
-	}
-	var body map[string]any
-	err := json.NewDecoder(resp.Body).Decode(&body)
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return fmt.Errorf("read the engine's answer: %w", err)
-	}
-	body[field] = "ucp/" + os.Getenv("UCP_VERSION")
-	if components, ok := body["Components"].([]any); ok && len(components) > 0 {
-		if engine, ok := components[0].(map[string]any); ok {
-			engine["Name"], engine["Version"] = "UCP stand-in", body[field]
-		}
-	}
-	b, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(b))
-	resp.ContentLength = int64(len(b))
-	resp.Header.Set("Content-Length", strconv.Itoa(len(b)))
-	return nil
 }

@@ -10,12 +10,16 @@ import (
 	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
 )
 
-// engineProxy passes requests on to the node's engine, streams and hijacked connections included.
-func engineProxy(change func(*http.Response) error) http.Handler {
+// engineProxy passes requests on to the node's engine, streams and hijacked connections included. It asks for what plain
+// makes of the path, and passes back what change makes of the answer.
+func engineProxy(plain func(path string) string, change func(*http.Response) error) http.Handler {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker"
+			if path := plain(r.Out.URL.Path); path != r.Out.URL.Path {
+				r.Out.URL.Path, r.Out.URL.RawPath = path, ""
+			}
 		},
 		Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -35,5 +39,5 @@ func runProxy(ctx context.Context) error {
 		return err
 	}
 	config.NextProtos = []string{"http/1.1"} // hijacking needs it
-	return listenTLS(ctx, ":2376", config, engineProxy(nil))
+	return listenTLS(ctx, ":2376", config, engineProxy(func(path string) string { return path }, nil))
 }

@@ -16,13 +16,15 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.etcd.io/etcd/server/v3/wal"
 	"go.uber.org/zap"
+
+	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
 )
 
 // kvCheck prints all keys of an extracted data directory. It works on a copy: the database's pages first, then the log
 // against the database, then a cluster of one that replays the log.
 func kvCheck(ctx context.Context, args []string) (err error) {
 	if len(args) != 1 {
-		return errors.New("kv-check wants a data directory")
+		return errors.New("check-kv wants a volume or data directory")
 	}
 	dir, err := os.MkdirTemp("", "standin-kv-")
 	if err != nil {
@@ -30,7 +32,7 @@ func kvCheck(ctx context.Context, args []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	data := filepath.Join(dir, "data")
-	if err := os.CopyFS(data, os.DirFS(args[0])); err != nil {
+	if err := os.CopyFS(data, os.DirFS(layout.Inside(args[0], layout.KVDir))); err != nil {
 		return fmt.Errorf("copy data directory: %w", err)
 	}
 	applied, err := checkDatabase(filepath.Join(data, "member", "snap", "db"))

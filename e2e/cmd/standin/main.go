@@ -1,10 +1,11 @@
 // Command standin is every program of a stand-in for UCP, in one static binary: the first argument says which one.
-// Its image holds nothing else. On the machine that runs the tests it checks extracted copies (kv-check, store-check).
+// Its image holds nothing else. On the machine that runs the tests it checks extracted copies (check-kv, check-store, check-certs).
 package main
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -34,12 +35,17 @@ func run(ctx context.Context, args []string) error {
 		return kvKeys(ctx)
 	case "kv-put":
 		return kvPut(ctx, args[1:])
-	case "kv-check":
+	case "check-kv":
 		return kvCheck(ctx, args[1:])
 	case "store-status":
 		return storeStatus(ctx)
-	case "store-check":
+	case "check-store":
 		return storeCheck(args[1:])
+	case "check-certs":
+		return certsCheck(args[1:])
+	case "echo": // lets a test see whether a stream and its end come through
+		_, err := io.Copy(os.Stdout, os.Stdin)
+		return err
 	case "reconcile":
 		return nil // the wanted state is reached: nothing to do
 	case "idle": // of some programs only their being there matters

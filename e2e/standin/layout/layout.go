@@ -2,6 +2,11 @@
 // publicly known, and the job of the installer.
 package layout
 
+import (
+	"os"
+	"path/filepath"
+)
+
 // Labels and names of UCP.
 const (
 	LabelInstance = "com.docker.ucp.InstanceID"
@@ -49,6 +54,16 @@ const (
 	BundleDir     = "/bundle"
 	WitnessFile   = "witness.json"
 )
+
+// Inside returns the folder in an extracted volume that was at path in the container, or dir where it has none: then it
+// is that folder itself.
+func Inside(dir, path string) string {
+	inner := filepath.Join(dir, filepath.Base(path))
+	if info, err := os.Stat(inner); err == nil && info.IsDir() {
+		return inner
+	}
+	return dir
+}
 
 // Volumes is the fourteen volumes of UCP 2.2 to 3.2.
 var Volumes = []string{
