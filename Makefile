@@ -9,7 +9,8 @@ PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The same sources and the same Go give the same bytes, wherever they lie.
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
 
-# The lab needs root for its namespaces. Tests and tools are compiled by the user, and only run by root.
+# The lab needs root for its namespaces. Tests and tools are compiled by the user, and only run by root; they run in
+# e2e/, from whose module they build the stand-in.
 ifneq ($(shell id -u),0)
 ROOT   := sudo env "PATH=$$PATH"
 ASROOT := -exec "sudo env 'PATH=$$PATH'"
@@ -34,7 +35,7 @@ install: .need-go ## Install the plugin where docker finds it: for you, or for e
 	./install.sh
 
 demo: build bin/lab .setup ## Show a whole backup on this machine: lab, backup, gpg, tar, clean up
-	$(ROOT) e2e/demo.sh
+	cd e2e && $(ROOT) ./demo.sh
 
 test: .setup vet tidy-check docs-check lint shell race e2e ## Run every test and check
 
@@ -88,13 +89,13 @@ fuzz: .need-go ## Fuzz every target for FUZZTIME (30s)
 
 bench: build .setup ## Measure this plugin beside the vendor's way; figures, no verdict
 	cd e2e && go build -trimpath -o ../bin/bench ./bench
-	$(ROOT) bin/bench $(BENCHFLAGS)
+	cd e2e && $(ROOT) ../bin/bench -plugin ../bin/docker-ucp $(BENCHFLAGS)
 
 lab: build bin/lab .setup ## Start engines with a stand-in UCP and leave them running
-	$(ROOT) bin/lab up
+	cd e2e && $(ROOT) ../bin/lab up
 
 lab-down: bin/lab ## End what make lab started
-	$(ROOT) bin/lab down
+	cd e2e && $(ROOT) ../bin/lab down
 
 release: .need-go ## Build every platform, with checksums: dist/
 	rm -rf dist
