@@ -65,7 +65,7 @@ lint: .need-go ## Run the linters of .golangci.yml
 shell: .need-go ## Check the shell scripts and test install.sh
 	.ci/need shellcheck=shellcheck
 	shellcheck $(SCRIPTS)
-	shellcheck --shell sh $(wildcard e2e/*/*.sh)
+	shellcheck --shell sh --exclude SC2002 $(wildcard e2e/*/*.sh) # cat takes all of /proc/mounts before it changes
 	.ci/install_test.sh
 
 docs: .need-go ## Generate docs/reference from the commands
