@@ -3,6 +3,7 @@ package ucp
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,9 @@ func (i *Instance) readDetails(ctx context.Context, engine Engine) error {
 		inspected, err := engine.ContainerInspect(ctx, c.ID)
 		if cerrdefs.IsNotFound(err) {
 			continue
+		}
+		if err == nil && inspected.ContainerJSONBase == nil {
+			err = errors.New("the engine's answer is empty")
 		}
 		if err != nil {
 			return fmt.Errorf("inspect container %s: %w", c.Name, err)
