@@ -151,6 +151,7 @@ func (f fixture) testPausedStore(t *testing.T) {
 }
 
 func (f fixture) testCertificates(t *testing.T, good string) {
+	t.Helper()
 	const volume = "ucp-controller-server-certs"
 	for name, c := range map[string]struct {
 		damage func(dir string) error
@@ -185,6 +186,7 @@ func overwrite(path, with string) error {
 }
 
 func (f fixture) testDamagedKV(t *testing.T, good string) {
+	t.Helper()
 	const database, log = "datav3/member/snap/db", "datav3/member/wal"
 	assert.NilError(t, f.PutKeys(t.Context(), 250))
 	assert.NilError(t, f.engine.ContainerPause(t.Context(), "ucp-kv"))

@@ -54,11 +54,33 @@ func (u *UCP) createObjects(ctx context.Context) error {
 	if _, err := u.engine.SecretCreate(ctx, secret); err != nil {
 		return fmt.Errorf("create secret %s: %w", layout.Secret, err)
 	}
+	if u.opts.ExternalCA {
+		if err := u.setExternalCAs(ctx, []*swarm.ExternalCA{u.externalCA()}); err != nil {
+			return err
+		}
+	}
 	return u.labelNode(ctx, func(labels map[string]string) {
 		for name, value := range nodeLabels {
 			labels[name] = value
 		}
 	})
+}
+
+func (u *UCP) externalCA() *swarm.ExternalCA {
+	url := fmt.Sprintf("https://%s:%d/api/v1/cfssl/sign", u.Address, layout.PortClusterCA)
+	return &swarm.ExternalCA{Protocol: swarm.ExternalCAProtocolCFSSL, URL: url}
+}
+
+func (u *UCP) setExternalCAs(ctx context.Context, all []*swarm.ExternalCA) error {
+	found, err := u.engine.SwarmInspect(ctx)
+	if err != nil {
+		return fmt.Errorf("name the swarm's CA: %w", err)
+	}
+	found.Spec.CAConfig.ExternalCAs = all
+	if err := u.engine.SwarmUpdate(ctx, found.Version, found.Spec, swarm.UpdateFlags{}); err != nil {
+		return fmt.Errorf("name the swarm's CA: %w", err)
+	}
+	return nil
 }
 
 func (u *UCP) volumes() []volume.CreateOptions {

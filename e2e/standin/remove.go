@@ -39,6 +39,9 @@ func (u *UCP) Remove(ctx context.Context) error {
 		_, err := u.engine.ImageRemove(ctx, name, image.RemoveOptions{})
 		note(name, err)
 	}
+	if u.opts.ExternalCA {
+		note("external CA", u.setExternalCAs(ctx, nil))
+	}
 	note("node labels", u.labelNode(ctx, func(labels map[string]string) {
 		delete(labels, layout.LabelPause)
 		for name := range nodeLabels {

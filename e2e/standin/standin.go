@@ -33,6 +33,7 @@ type Options struct {
 	DataBytes  int64  // random bytes to put into DataVolume
 	DataVolume string // ucp-auth-store-data
 	SmallFiles int    // small files to put into DataVolume
+	ExternalCA bool   // names UCP's CA in the swarm, where docker info shows it; it signs nothing, so no node can join
 	Minimal    bool   // only what a backup cannot do without: no idle containers, users' workloads and odd files
 }
 

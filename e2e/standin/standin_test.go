@@ -3,109 +3,37 @@ package standin
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
+	"golang.org/x/sys/unix"
 	"gotest.tools/v3/assert"
-	"gotest.tools/v3/poll"
 
 	"github.com/docker-ucp/docker-ucp/e2e/lab"
 	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
 )
 
-// fixture is a stand-in on an engine of its own.
-type fixture struct {
-	*UCP
-	node   *lab.Node
-	engine *client.Client
-}
-
-// deploy puts a stand-in on a private engine that ends with the test.
-func deploy(t *testing.T, version string, opts Options) fixture {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("a private engine needs root")
-	}
-	l, err := lab.Start(t.Context(), lab.Options{Version: version, Out: os.Stderr})
-	assert.NilError(t, err)
-	t.Cleanup(func() { assert.NilError(t, l.Close()) })
-	node := l.Nodes[0]
-	engine, err := node.Client()
-	assert.NilError(t, err)
-	t.Cleanup(func() { assert.NilError(t, engine.Close()) })
-	opts.Address, opts.BundleDir = node.Address, t.TempDir()
-	began := time.Now()
-	u, err := Deploy(t.Context(), engine, opts)
-	t.Logf("deployed on %s in %v", version, time.Since(began).Round(time.Millisecond))
-	if err != nil {
-		t.Log(describe(t, engine))
-	}
-	assert.NilError(t, err)
-	return fixture{UCP: u, node: node, engine: engine}
-}
-
-// describe says what stands on an engine, for a failure.
-func describe(t *testing.T, engine *client.Client) string {
-	t.Helper()
-	list, err := engine.ContainerList(t.Context(), container.ListOptions{All: true})
-	assert.NilError(t, err)
-	var lines []string
-	for _, c := range list {
-		u := &UCP{engine: engine}
-		logs, err := u.logs(t.Context(), c.ID)
-		assert.NilError(t, err)
-		lines = append(lines, c.Names[0]+" "+c.Status+"\n"+logs)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// volume is the path of a volume on the host.
-func (f fixture) volume(name string) string {
-	if name == boundVolume {
-		return filepath.Join(f.node.Data(), "standin-volumes", boundVolume)
-	}
-	return filepath.Join(f.node.Data(), "volumes", name, "_data")
-}
-
-// bundleClient reaches the engine through a published port, with the admin's bundle.
-func (f fixture) bundleClient(t *testing.T, host string) *client.Client {
-	t.Helper()
-	in := func(name string) string { return filepath.Join(f.BundleDir, name) }
-	c, err := client.NewClientWithOpts(client.WithHost("tcp://"+host),
-		client.WithTLSClientConfig(in("ca.pem"), in("cert.pem"), in("key.pem")), client.WithAPIVersionNegotiation())
-	assert.NilError(t, err)
-	t.Cleanup(func() { assert.NilError(t, c.Close()) })
-	return c
-}
-
-// eventually waits until check has no error any more.
-func eventually(t *testing.T, check func(context.Context) error) {
-	t.Helper()
-	poll.WaitOn(t, func(poll.LogT) poll.Result {
-		if err := check(t.Context()); err != nil {
-			return poll.Continue("%v", err)
-		}
-		return poll.Success()
-	}, poll.WithTimeout(30*time.Second), poll.WithDelay(100*time.Millisecond))
-}
-
 func TestStandinLooksLikeUCP(t *testing.T) {
 	for _, version := range []string{lab.Installed, lab.Current} {
 		t.Run(version, func(t *testing.T) {
-			f := deploy(t, version, Options{})
+			f := deploy(t, version, Options{ExternalCA: true})
 			t.Run("containers", f.testContainers)
 			t.Run("volumes", f.testVolumes)
 			t.Run("engine API through the controller and the proxy", f.testEngineAPI)
+			t.Run("swarm", f.testSwarm)
+			t.Run("odd files", f.testOddFiles)
 			t.Run("names through the controller", f.testNames)
 			t.Run("health without a certificate", f.testAnonymous)
 			t.Run("agent", f.testAgent)
@@ -245,7 +173,7 @@ func (f fixture) testAgent(t *testing.T) {
 	assert.NilError(t, f.PauseAgent(ctx, true))
 	assert.NilError(t, f.engine.ContainerStop(ctx, "ucp-kv", container.StopOptions{}))
 	assert.Assert(t, f.Ping(ctx) != nil)
-	time.Sleep(4 * time.Second) // two rounds of the agent
+	eventually(t, func(ctx context.Context) error { return f.agentSaid(ctx, "leave alone what was stopped") })
 	assert.Equal(t, f.status(t, "ucp-kv"), "exited")
 	assert.NilError(t, f.PauseAgent(ctx, false))
 	eventually(t, f.Ping)
@@ -253,11 +181,67 @@ func (f fixture) testAgent(t *testing.T) {
 	assert.Equal(t, f.status(t, "ucp-reconcile"), "exited")
 }
 
+func (f fixture) agentSaid(ctx context.Context, want string) error {
+	found, err := f.engine.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("label", "com.docker.swarm.service.name="+agent))})
+	if err != nil {
+		return err
+	}
+	said, err := f.logs(ctx, found[0].ID)
+	if err == nil && !strings.Contains(said, want) {
+		err = errors.New("not said yet")
+	}
+	return err
+}
+
 func (f fixture) status(t *testing.T, name string) string {
 	t.Helper()
 	c, err := f.engine.ContainerInspect(t.Context(), name)
 	assert.NilError(t, err)
 	return c.State.Status
+}
+
+func (f fixture) testSwarm(t *testing.T) {
+	ctx := t.Context()
+	info, err := f.engine.Info(ctx)
+	assert.NilError(t, err)
+	assert.Equal(t, info.Swarm.Cluster.Spec.CAConfig.ExternalCAs[0].URL, "https://"+f.Address+":12381/api/v1/cfssl/sign")
+	services, err := f.engine.ServiceList(ctx, swarm.ServiceListOptions{})
+	assert.NilError(t, err)
+	var names []string
+	for _, s := range services {
+		names = append(names, s.Spec.Name)
+	}
+	slices.Sort(names)
+	assert.DeepEqual(t, names, []string{"shop-web", "ucp-agent", "ucp-auth-api", "ucp-auth-worker"})
+	for _, name := range []string{"com.docker.ucp.config-1", "com.docker.ucp.config-2", "com.docker.license-1"} {
+		_, _, err = f.engine.ConfigInspectWithRaw(ctx, name)
+		assert.NilError(t, err)
+	}
+	_, _, err = f.engine.SecretInspectWithRaw(ctx, "ucp-auth-key")
+	assert.NilError(t, err)
+}
+
+// testOddFiles looks for the kinds of files that a backup may stumble over.
+func (f fixture) testOddFiles(t *testing.T) {
+	dir := filepath.Join(f.volume("ucp-metrics-data"), "odd")
+	for name, want := range map[string]os.FileMode{
+		"setuid": os.ModeSetuid | os.ModeSetgid | 0o755, "dangling": os.ModeSymlink | 0o777, "fifo": os.ModeNamedPipe | 0o622,
+		"null": os.ModeDevice | os.ModeCharDevice | 0o644, "empty": os.ModeDir | os.ModeSticky | 0o777,
+	} {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		assert.NilError(t, err)
+		assert.Equal(t, info.Mode(), want, name)
+	}
+	for _, name := range []string{"user.standin", "security.capability", "system.posix_acl_access"} {
+		size, err := unix.Getxattr(filepath.Join(dir, "attributes"), name, nil)
+		assert.NilError(t, err, name)
+		assert.Assert(t, size > 0, name)
+	}
+	var sparse unix.Stat_t
+	assert.NilError(t, unix.Stat(filepath.Join(dir, "sparse"), &sparse))
+	assert.Equal(t, sparse.Size, int64(16<<20))
+	assert.Assert(t, sparse.Blocks*512 < 1<<20)
 }
 
 func (f fixture) testRemove(t *testing.T) {
@@ -270,4 +254,13 @@ func (f fixture) testRemove(t *testing.T) {
 	node, _, err := f.engine.NodeInspectWithRaw(ctx, f.UCP.node.Swarm.NodeID)
 	assert.NilError(t, err)
 	assert.Equal(t, len(node.Spec.Labels), 0)
+	images, err := f.engine.ImageList(ctx, image.ListOptions{All: true})
+	assert.NilError(t, err)
+	assert.Equal(t, len(images), 0)
+	info, err := f.engine.Info(ctx)
+	assert.NilError(t, err)
+	assert.Equal(t, len(info.Swarm.Cluster.Spec.CAConfig.ExternalCAs), 0)
+	services, err := f.engine.ServiceList(ctx, swarm.ServiceListOptions{})
+	assert.NilError(t, err)
+	assert.Equal(t, len(services), 0)
 }

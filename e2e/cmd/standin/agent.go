@@ -48,8 +48,12 @@ func reconcile(ctx context.Context, engine *client.Client) error {
 		}
 		// Asked right before each start: a label set meanwhile counts.
 		paused, err := nodePaused(ctx, engine)
-		if err != nil || paused {
+		if err != nil {
 			return err
+		}
+		if paused {
+			slog.Info("leave alone what was stopped", "container", c.Names[0])
+			return nil
 		}
 		slog.Info("start what was stopped", "container", c.Names[0])
 		wrong = append(wrong, engine.ContainerStart(ctx, c.ID, container.StartOptions{}))

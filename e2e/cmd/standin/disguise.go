@@ -34,7 +34,7 @@ var nodeInPath = regexp.MustCompile(`^((?:/v[0-9.]+)?/(?:containers|volumes)/)([
 
 // plain takes the node out of a request for node/name. An engine has no node, so nothing else can be meant.
 func (d disguise) plain(path string) string {
-	if found := nodeInPath.FindStringSubmatch(path); found != nil && found[2] == d.node {
+	if found := nodeInPath.FindStringSubmatch(path); len(found) == 3 && found[2] == d.node {
 		return found[1] + path[len(found[0]):]
 	}
 	return path
