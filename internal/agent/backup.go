@@ -135,10 +135,10 @@ func (r *runner) source(ctx context.Context, order *Order, c capture) (_ snapsho
 	return cloned, cloned.Remove, nil
 }
 
-func (r *runner) clone(ctx context.Context, order *Order, c capture) (*snapshot.Cloned, error) {
+func (r *runner) clone(ctx context.Context, order *Order, c capture) (cloned *snapshot.Cloned, err error) {
 	bytes, end := r.count(Cloning, 0)
-	defer end()
-	cloned, err := snapshot.Clone(ctx, c.live, volumesOf(order.Manifest), c.spool.clones(), func(n int64) { bytes.Store(n) })
+	defer func() { end(err) }()
+	cloned, err = snapshot.Clone(ctx, c.live, volumesOf(order.Manifest), c.spool.clones(), func(n int64) { bytes.Store(n) })
 	if err != nil {
 		return nil, err
 	}

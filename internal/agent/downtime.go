@@ -29,7 +29,7 @@ func (r *runner) rest(ctx context.Context, order *Order) *downtime {
 	stopped, end := r.count(Stopping, int64(order.Plan.Len()))
 	d.from = time.Now()
 	undo, err := order.Plan.Quiesce(ctx, r.host.Engine, func() { stopped.Add(1) })
-	end()
+	end(err)
 	d.err = err
 	var resumeErr error
 	resumed := false

@@ -42,12 +42,14 @@ func (e *emitter) failed() error {
 // progressInterval is how often progress is reported: often enough for a bar, seldom enough for a log.
 const progressInterval = 500 * time.Millisecond
 
-// count reports a phase until the returned function is called: the data path adds to the counter, and a ticker looks at
-// it. The last report is always made.
-func (e *emitter) count(phase Phase, total int64) (done *atomic.Int64, end func()) {
+// count reports a phase until the returned function is called with how it ended: the data path adds to the counter, and
+// a ticker looks at it. The last report is always made.
+func (e *emitter) count(phase Phase, total int64) (done *atomic.Int64, end func(error)) {
 	done = new(atomic.Int64)
-	report := func() { e.emit(Event{Type: Progress, Phase: phase, Done: done.Load(), Total: total}) }
-	stop, ended := make(chan struct{}), make(chan struct{})
+	report := func(complete bool) {
+		e.emit(Event{Type: Progress, Phase: phase, Done: done.Load(), Total: total, Complete: complete})
+	}
+	stop, ended := make(chan error), make(chan struct{})
 	go func() {
 		defer close(ended)
 		ticker := time.NewTicker(progressInterval)
@@ -55,12 +57,15 @@ func (e *emitter) count(phase Phase, total int64) (done *atomic.Int64, end func(
 		for {
 			select {
 			case <-ticker.C:
-				report()
-			case <-stop:
-				report()
+				report(false)
+			case err := <-stop:
+				report(err == nil)
 				return
 			}
 		}
 	}()
-	return done, func() { close(stop); <-ended }
+	return done, func(err error) {
+		stop <- err
+		<-ended
+	}
 }

@@ -192,6 +192,7 @@ func TestAVolumeThatCannotBeReadToItsEndFailsTheRun(t *testing.T) {
 		talk, err := m.backUp(t, job, order)
 		assert.ErrorIs(t, err, snapshot.ErrChanged)
 		assert.Check(t, cmp.Contains(talk.last(Failed).Message, volume+"/"), "it names the file")
+		assert.DeepEqual(t, talk.complete(), []Phase{Stopping})
 		assert.Equal(t, len(m.moved()), 6)
 		m.assertUCPRuns(t)
 		m.assertEmptySpool(t)

@@ -69,9 +69,9 @@ func (p *pipeline) writeTail(down *downtime) error {
 }
 
 // writeVolumes copies the volumes into the archive.
-func (r *runner) writeVolumes(ctx context.Context, manifest *archive.Manifest, source snapshot.Source, p *pipeline) error {
+func (r *runner) writeVolumes(ctx context.Context, manifest *archive.Manifest, source snapshot.Source, p *pipeline) (err error) {
 	done, end := r.count(Capturing, bytesOf(manifest))
-	defer end()
+	defer func() { end(err) }()
 	for _, volume := range manifest.Volumes {
 		err := source.Walk(ctx, volume.Name, func(entry *archive.Entry, content io.Reader) error {
 			before := done.Load()

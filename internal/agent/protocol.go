@@ -74,7 +74,8 @@ type Event struct {
 	Result   *Result       `json:"result,omitempty"`   // Finished
 	Phase    Phase         `json:"phase,omitempty"`    // Progress
 	Done     int64         `json:"done,omitempty"`     // Progress
-	Total    int64         `json:"total,omitempty"`    // Progress
+	Total    int64         `json:"total,omitempty"`    // Progress; zero when nobody knows it
+	Complete bool          `json:"complete,omitempty"` // Progress: the last of a phase that went well
 	Message  string        `json:"message,omitempty"`  // Warning, Failed
 	Hint     string        `json:"hint,omitempty"`     // Failed
 	// NotResumed names the containers that could not be brought back: Resumed, Finished, Failed.

@@ -25,6 +25,7 @@ func TestABackupIsOneConversation(t *testing.T) {
 			assert.Equal(t, event.Seq, int64(i+1))
 			assert.Check(t, !event.Time.IsZero())
 		}
+		assert.DeepEqual(t, talk.complete(), []Phase{Stopping, Capturing})
 		assert.DeepEqual(t, *talk.last(Quiescing).Plan, m.order().Plan)
 		assert.DeepEqual(t, m.moved(), []string{
 			"pause c-agent", "stop c-controller", "stop c-kv", "start c-kv", "start c-controller", "unpause c-agent",

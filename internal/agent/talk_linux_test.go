@@ -93,6 +93,17 @@ func (t *talk) types() []EventType {
 	return types
 }
 
+// complete lists the phases that went well.
+func (t *talk) complete() []Phase {
+	var phases []Phase
+	for _, event := range t.events {
+		if event.Complete {
+			phases = append(phases, event.Phase)
+		}
+	}
+	return phases
+}
+
 // last returns the last event of a type, and fails the test if there is none.
 func (t *talk) last(kind EventType) Event {
 	t.tb.Helper()

@@ -27,7 +27,7 @@ func Run(ctx context.Context, eng *engine.Engine, talk *progress.Progress, opts 
 		return nil, b.explain(ctx, err)
 	}
 	if opts.DryRun {
-		return nil, b.dismiss(ctx)
+		return nil, b.explain(ctx, b.dismiss(ctx))
 	}
 	result, err = b.carryOut(ctx, plan)
 	return result, b.explain(ctx, err)
@@ -47,6 +47,7 @@ type backup struct {
 	packets  []byte
 	out      *output.File // nil for standard output
 	nonce    string       // what FILE.part holds, where the agent might see it
+	ownSpool bool         // the volume of the spool is one that we made
 	agent    *conversation
 	touched  bool // the agent has its order
 }
@@ -62,7 +63,7 @@ func (b *backup) prepare(ctx context.Context) (err error) {
 	if b.instance, err = ucp.Discover(ctx, b.engine.API(), b.opts.ID); err != nil {
 		return err
 	}
-	b.opts.Log.Debug("found", "engine", b.version, "instance", b.instance)
+	b.logFound()
 	if err := b.exclude(); err != nil {
 		return err
 	}
@@ -130,8 +131,9 @@ func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 	if err != nil {
 		return nil, b.bringBack(ctx, plan, err)
 	}
+	left := notResumed(&plan.Quiesce, done.NotResumed)
 	if err := b.deliver(ctx, plan, done.Result); err != nil {
-		return nil, err
+		return nil, errors.Join(err, left)
 	}
 	result := &Result{
 		Size: done.Result.Size, Entries: done.Result.Entries, SHA256: done.Result.SHA256,
@@ -141,7 +143,7 @@ func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 	if b.out != nil {
 		result.File = b.out.Path()
 	}
-	return result, notResumed(done.NotResumed)
+	return result, left
 }
 
 // bringBack is for an agent that ended badly: what it did not bring back itself, the plugin does, by the same plan.
@@ -152,21 +154,34 @@ func (b *backup) bringBack(ctx context.Context, plan *Plan, err error) error {
 	b.talk.Warn("the agent on the manager died; bringing UCP back from here")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
 	defer cancel()
-	if resumeErr := plan.Quiesce.Resume(ctx, b.engine); resumeErr != nil {
-		return errors.Join(err, needsStart(resumeErr))
-	}
-	return err
+	return errors.Join(err, broughtBack(plan.Quiesce.TakeOver(ctx, b.engine)))
 }
 
-// explain makes a cancelled run say so, and in which state it left UCP.
+// explain makes a cancelled run say so, and in which state it left UCP. What needs a person says so itself, and so does
+// a question that was not answered with yes.
 func (b *backup) explain(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || failure.KindOf(err) != failure.Failed {
+	kind := failure.KindOf(err)
+	switch {
+	case err == nil, ctx.Err() == nil, kind == failure.Attention, kind == failure.Cancelled:
 		return err
-	}
-	if b.touched {
+	case b.touched:
 		return failure.Cancel(errors.New("backup cancelled; UCP runs as before"))
+	default:
+		return failure.Cancel(errors.New("backup cancelled before anything was touched"))
 	}
-	return failure.Cancel(errors.New("backup cancelled before anything was touched"))
+}
+
+// logFound tells names and no more: the options of a volume may hold a password.
+func (b *backup) logFound() {
+	var containers, volumes []string
+	for _, c := range b.instance.Containers {
+		containers = append(containers, c.Name+" "+c.State)
+	}
+	for _, v := range b.instance.Volumes {
+		volumes = append(volumes, v.Name)
+	}
+	b.opts.Log.Debug("found", "engine", b.version.Engine, "api", b.version.API, "id", b.instance.ID,
+		"version", b.instance.Version, "containers", containers, "volumes", volumes)
 }
 
 func (b *backup) order(plan *Plan) *agent.Order {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"time"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
@@ -26,13 +27,46 @@ func (b *backup) deliver(ctx context.Context, plan *Plan, result *agent.Result) 
 		}
 		return b.out.Commit()
 	}
-	if err := b.out.Reset(); err != nil { // the nonce
-		return err
-	}
-	if err := b.fetch(ctx, b.out, result); err != nil {
+	if err := b.fetchFile(ctx, result); err != nil {
 		return err
 	}
 	return b.out.Commit()
+}
+
+// How often the archive is fetched when the wire breaks, and the pause between two tries.
+const (
+	fetchTries = 4
+	fetchPause = 5 * time.Second
+)
+
+// fetchFile fetches into FILE.part, and begins again when the wire breaks or spoils what it carries.
+func (b *backup) fetchFile(ctx context.Context, result *agent.Result) error {
+	for try := 1; ; try++ {
+		if err := b.out.Reset(); err != nil { // the nonce, or what the last try left
+			return err
+		}
+		out := &watched{Writer: b.out}
+		err := b.fetch(ctx, out, result)
+		if err == nil || out.failed || try == fetchTries || ctx.Err() != nil {
+			return err
+		}
+		b.talk.Warn("%v; fetching it again", err)
+		if err := pause(ctx, fetchPause); err != nil {
+			return err
+		}
+	}
+}
+
+// watched remembers that a write failed: no second try helps a disk that is full.
+type watched struct {
+	io.Writer
+	failed bool
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	w.failed = w.failed || err != nil
+	return n, err
 }
 
 // fetch copies the archive out of the spool. UCP runs all the while.

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
+	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
@@ -55,19 +56,19 @@ func (p *Plan) Write(w io.Writer) error {
 		}
 		step++
 	}
-	read := "read\tvolumes\twhile UCP rests"
-	if p.NoClone != "" {
-		read += ": " + p.NoClone
+	switch {
+	case p.Clone:
+		out.add("%d\tclone\tvolumes\tread when UCP is back", step)
+	case p.NoClone != "":
+		out.add("%d\tread\tvolumes\twhile UCP rests: %s", step, p.NoClone)
+	default:
+		out.add("%d\tread\tvolumes\twhile UCP rests", step)
 	}
-	if p.Clone {
-		read = "clone\tvolumes\tread when UCP is back"
-	}
-	out.add("%d\t%s", step, read)
 	for _, volume := range p.Volumes {
 		out.add("\t\t%s\t%s, %d entries", volume.Name, units.HumanSize(float64(volume.Bytes)), volume.Entries)
 	}
 	out.add("%d\tresume\tall of the above\tin reverse order", step+1)
-	out.add("%d\t%s", step+2, p.delivery())
+	p.addDelivery(out, step+2)
 	for _, name := range p.Resting {
 		out.add("\tstays\t%s\tas it is", name)
 	}
@@ -81,14 +82,14 @@ func (p *Plan) Write(w io.Writer) error {
 	return out.end()
 }
 
-func (p *Plan) delivery() string {
+func (p *Plan) addDelivery(out *lines, step int) {
 	switch {
 	case p.Direct:
-		return "seal\tinto " + p.Output + "\tthe manager sees that file"
+		out.add("%d\tseal\tinto %s\tthe manager sees that file", step, p.Output)
 	case p.Output == "":
-		return "seal\tinto volume " + p.Spool + "\tthen to standard output"
+		out.add("%d\tseal\tinto volume %s\tthen to standard output", step, p.Spool)
 	default:
-		return "seal\tinto volume " + p.Spool + "\tthen fetched into " + p.Output
+		out.add("%d\tseal\tinto volume %s\tthen fetched into %s", step, p.Spool, p.Output)
 	}
 }
 
@@ -106,13 +107,19 @@ func orUnknown(version string) string {
 	return version
 }
 
-// lines writes lines and keeps the first error.
+// lines writes lines and keeps the first error. Names come from the manager, and may not reach a terminal that would
+// obey them.
 type lines struct {
 	w   *tabwriter.Writer
 	err error
 }
 
 func (l *lines) add(format string, args ...any) {
+	for i, arg := range args {
+		if name, ok := arg.(string); ok {
+			args[i] = archive.Printable(name)
+		}
+	}
 	if l.err == nil {
 		_, l.err = fmt.Fprintln(l.w, strings.TrimRight(fmt.Sprintf(format, args...), "\t "))
 	}

@@ -47,7 +47,7 @@ func (b *backup) openOutput() (err error) {
 	if b.out, err = output.Create(b.opts.Path); err != nil {
 		return err
 	}
-	b.undo.add("rm "+b.out.Part(), func(context.Context) error { return b.out.Discard() })
+	b.undo.add("rm "+quoted(b.out.Part()), func(context.Context) error { return b.out.Discard() })
 	if b.localSocket() == "" {
 		return nil
 	}
@@ -74,18 +74,20 @@ func (b *backup) startAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	made, err := b.engine.CreateSpool(ctx, b.opts.Spool, b.opts.StartedBy)
-	if err != nil {
+	if b.ownSpool, err = b.engine.CreateSpool(ctx, b.opts.Spool, b.opts.StartedBy); err != nil {
 		return err
 	}
-	if made {
-		b.undo.add("docker volume rm "+b.opts.Spool, func(ctx context.Context) error { return b.engine.RemoveVolume(ctx, b.opts.Spool) })
-	}
+	b.undo.add("docker volume rm "+b.opts.Spool, b.removeSpool)
 	container, err := b.createAgent(ctx, image)
 	if err != nil {
 		return err
 	}
-	b.undo.add("docker rm --force "+engine.AgentName, func(ctx context.Context) error { return b.removeAgent(ctx, container, made) })
+	b.undo.add(endByHand, func(ctx context.Context) error { return b.removeAgent(ctx, container) })
+	if !b.ownSpool { // it may be one that a run left behind; now that the name is ours nobody else uses it
+		if b.ownSpool, err = b.isOurs(ctx, b.opts.Spool); err != nil {
+			return err
+		}
+	}
 	stdin, err := container.Start(ctx)
 	if err != nil {
 		return err
@@ -95,7 +97,10 @@ func (b *backup) startAgent(ctx context.Context) error {
 	for _, volume := range b.instance.Volumes {
 		job.Volumes = append(job.Volumes, volume.Name)
 	}
-	return b.agent.send(job)
+	if err := b.agent.send(job); err != nil {
+		return b.agent.gone(ctx, err)
+	}
+	return nil
 }
 
 // createAgent tries what the agent would best see, and goes without what its machine does not have: the path of a
@@ -141,44 +146,4 @@ func (b *backup) outputs() []string {
 		return []string{""}
 	}
 	return []string{b.out.Part(), ""}
-}
-
-// removeAgent removes the agent's container; out of a spool that is the operator's own volume it first takes what is
-// ours.
-func (b *backup) removeAgent(ctx context.Context, container *engine.Agent, ownSpool bool) error {
-	if b.agent != nil {
-		if err := b.endAgent(ctx); err != nil {
-			return err
-		}
-		if !ownSpool {
-			if err := b.cleanSpool(ctx, container); err != nil {
-				return err
-			}
-		}
-	}
-	return container.Remove(ctx)
-}
-
-// endAgent makes sure that the agent has ended: one that waits for an order ends with its input, one at work is told to.
-func (b *backup) endAgent(ctx context.Context) error {
-	if err := b.agent.stdin.Close(); err != nil {
-		return fmt.Errorf("dismiss the agent: %w", err)
-	}
-	if err := b.agent.agent.Terminate(ctx); err != nil {
-		return err
-	}
-	return b.agent.follow(ctx, func() bool { return false })
-}
-
-// cleanSpool runs the agent once more, with nothing to do but to empty our folder in the spool.
-func (b *backup) cleanSpool(ctx context.Context, container *engine.Agent) error {
-	stdin, err := container.Start(ctx)
-	if err != nil {
-		return err
-	}
-	c := &conversation{agent: container, stdin: stdin, talk: b.talk, log: b.opts.Log}
-	if err := c.send(agent.Job{Clean: true}); err != nil {
-		return err
-	}
-	return errors.Join(c.follow(ctx, func() bool { return false }), stdin.Close())
 }

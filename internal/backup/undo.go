@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
 // undoTimeout bounds the clean-up, and resumeTimeout bringing UCP back; each has its own clock, so that what ended the
@@ -18,6 +18,13 @@ import (
 const (
 	undoTimeout   = 2 * time.Minute
 	resumeTimeout = 15 * time.Minute
+)
+
+// How often a step of the clean-up is tried, and the pause between two tries: a connection that breaks just then should
+// not leave work for a person.
+const (
+	undoTries = 3
+	undoPause = time.Second
 )
 
 // undoing is what must be undone at the end, last first.
@@ -34,6 +41,15 @@ func (u *undoing) add(byHand string, do func(context.Context) error) {
 	u.steps = append(u.steps, undoStep{byHand, do})
 }
 
+func (s undoStep) run(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := s.do(ctx)
+		if err == nil || try == undoTries || pause(ctx, undoPause) != nil {
+			return err
+		}
+	}
+}
+
 // run undoes everything. A step that fails does not keep the others from being tried.
 func (u *undoing) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
@@ -41,7 +57,7 @@ func (u *undoing) run(ctx context.Context) error {
 	var failed []error
 	var byHand []string
 	for _, step := range slices.Backward(u.steps) {
-		if err := step.do(ctx); err != nil {
+		if err := step.run(ctx); err != nil {
 			failed = append(failed, err)
 			byHand = append(byHand, step.byHand)
 		}
@@ -54,51 +70,43 @@ func (u *undoing) run(ctx context.Context) error {
 		strings.Join(slices.DeleteFunc(byHand, func(s string) bool { return s == "" }), "; "))
 }
 
-// needsStart turns an error of bringing UCP back into one that says what to type.
-func needsStart(err error) error {
+// broughtBack turns an error of bringing UCP back into one that says what to type.
+func broughtBack(err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("bring UCP back: %w", err)
 	var left *quiesce.NotResumed
 	if errors.As(err, &left) {
-		return notResumed(left.Names())
+		return failure.NeedsAttention(err, startByHand(&quiesce.Plan{Waves: [][]quiesce.Target{left.Targets}}, left.Names()))
 	}
-	return failure.NeedsAttention(err, "look at: docker ps --all --filter label=com.docker.ucp.InstanceID")
+	return failure.NeedsAttention(err, "look at: docker ps --all --filter label="+ucp.LabelInstance)
 }
 
-// notResumed is the error of containers that ran before and do not run now; nil for none.
-func notResumed(names []string) error {
+// notResumed is the error of containers of the plan that ran before and do not run now; nil for none.
+func notResumed(plan *quiesce.Plan, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
 	return failure.NeedsAttention(fmt.Errorf("these containers of UCP do not run again: %s", strings.Join(names, ", ")),
-		"docker start "+strings.Join(names, " "))
+		startByHand(plan, names))
 }
 
-// settleLeftover looks for the agent of another run: one that works is not disturbed, one that ended is removed after
-// UCP was set right.
-func (b *backup) settleLeftover(ctx context.Context) error {
-	found, err := b.engine.FindAgent(ctx)
-	if err != nil || found == nil {
-		return err
-	}
-	if b.opts.DryRun && !found.Running {
-		return failure.Refuse(
-			fmt.Errorf("an earlier backup, started by %s, left container %s behind; the next backup sets that right first", found.StartedBy, engine.AgentName),
-			"take a backup, or look at: docker logs "+engine.AgentName)
-	}
-	if found.Running {
-		return failure.Refuse(
-			fmt.Errorf("another backup is running on this manager since %s, started by %s", found.Since.Local().Format(time.DateTime), found.StartedBy),
-			"see what it does: docker logs --follow "+engine.AgentName)
-	}
-	plan, err := unfinishedPlan(ctx, found.Agent)
-	if err != nil {
-		return err
-	}
+// startByHand is what to type for containers that do not run: an engine does not start one that is frozen.
+func startByHand(plan *quiesce.Plan, names []string) string {
+	var frozen, commands []string
 	if plan != nil {
-		b.talk.Warn("an earlier backup, started by %s, died and left UCP at rest; bringing it back", found.StartedBy)
-		if err := plan.Resume(ctx, b.engine); err != nil {
-			return needsStart(err)
-		}
+		frozen = plan.Names(quiesce.Pause)
 	}
-	b.talk.Say("removing what an earlier backup left on the manager, started by %s", found.StartedBy)
-	return errors.Join(found.Remove(ctx), b.engine.RemoveVolume(ctx, DefaultSpool), b.engine.RemoveImage(ctx, found.Image))
+	isFrozen := func(name string) bool { return slices.Contains(frozen, name) }
+	if stopped := slices.DeleteFunc(slices.Clone(names), isFrozen); len(stopped) > 0 {
+		commands = append(commands, "docker start "+strings.Join(stopped, " "))
+	}
+	if frozen = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !isFrozen(name) }); len(frozen) > 0 {
+		commands = append(commands, "docker unpause "+strings.Join(frozen, " "))
+	}
+	return strings.Join(commands, "; ")
 }
+
+// quoted makes a path safe to paste into a shell.
+func quoted(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }

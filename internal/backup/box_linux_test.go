@@ -1,0 +1,152 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/docker-ucp/docker-ucp/internal/agent"
+	"github.com/docker-ucp/docker-ucp/internal/engine"
+)
+
+// program is what runs in the agent's container; it returns the exit status.
+type program func(ctx context.Context, host agent.Host, stdin io.ReadCloser, stdout, stderr io.Writer) int
+
+// realAgent is the agent as it is.
+func realAgent(ctx context.Context, host agent.Host, stdin io.ReadCloser, stdout, stderr io.Writer) int {
+	if err := agent.Run(ctx, host, stdin, stdout); err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// box is the agent's container.
+type box struct {
+	id      string
+	image   string
+	labels  map[string]string
+	created time.Time
+	mounts  []mount.Mount
+
+	mu      sync.Mutex
+	state   string // created, running, exited
+	status  int
+	log     bytes.Buffer  // as the engine keeps it
+	grown   chan struct{} // closed when there is more, or the end
+	stdin   net.Conn      // the container's end
+	signal  context.CancelFunc
+	stopped chan struct{}
+}
+
+func (b *box) inspect() container.InspectResponse {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	answer := container.InspectResponse{
+		ContainerJSONBase: &container.ContainerJSONBase{
+			ID: b.id, Created: b.created.Format(time.RFC3339Nano),
+			State: &container.State{Running: b.state == "running", Status: b.state, ExitCode: b.status},
+		},
+		Config: &container.Config{Image: b.image, Labels: b.labels},
+	}
+	for _, m := range b.mounts {
+		answer.Mounts = append(answer.Mounts, container.MountPoint{Type: m.Type, Name: m.Source, Destination: m.Target})
+	}
+	return answer
+}
+
+func (b *box) mounted(target string) string {
+	for _, m := range b.mounts {
+		if m.Target == target {
+			return m.Source
+		}
+	}
+	return ""
+}
+
+func (b *box) start(m *manager) error {
+	host := agent.Host{
+		Engine: engine.New(m), Records: m, Volumes: m.volumes,
+		Spool: filepath.Join(m.volumes, b.mounted(engine.SpoolPath)), Output: b.mounted(engine.OutputPath),
+	}
+	ctx, signal := context.WithCancel(context.Background()) // as the engine does, it outlives the caller
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.state, b.signal, b.stopped = "running", signal, make(chan struct{})
+	stdin, stopped := b.stdin, b.stopped
+	go func() {
+		defer close(stopped)
+		defer signal()
+		status := m.program(ctx, host, stdin, stdcopy.NewStdWriter(b, stdcopy.Stdout), stdcopy.NewStdWriter(b, stdcopy.Stderr))
+		_ = stdin.Close() // twice where the agent did
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.state, b.status = "exited", status
+		b.wake()
+	}()
+	return nil
+}
+
+func (b *box) wake() {
+	close(b.grown)
+	b.grown = make(chan struct{})
+}
+
+// Write is the container's log driver.
+func (b *box) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wake()
+	return b.log.Write(p)
+}
+
+// logStream is one reader of the log.
+type logStream struct {
+	ctx    context.Context
+	box    *box
+	follow bool
+	cut    func(read int) bool
+	read   int
+}
+
+func (s *logStream) Read(p []byte) (int, error) {
+	for {
+		s.box.mu.Lock()
+		n := copy(p[:min(len(p), 64)], s.box.log.Bytes()[s.read:]) // in pieces, as a wire delivers them
+		over, grown := !s.follow || s.box.state == "exited", s.box.grown
+		s.box.mu.Unlock()
+		s.read += n
+		switch {
+		case s.cut != nil && s.cut(s.read):
+			return 0, io.ErrUnexpectedEOF
+		case n > 0:
+			return n, nil
+		case over:
+			return 0, io.EOF
+		}
+		select {
+		case <-grown:
+		case <-s.ctx.Done():
+			return 0, s.ctx.Err()
+		}
+	}
+}
+
+func (s *logStream) Close() error { return nil }
+
+// dies is an agent that ends before it has said anything.
+func dies(words string) program {
+	return func(_ context.Context, _ agent.Host, _ io.ReadCloser, _, stderr io.Writer) int {
+		fmt.Fprintln(stderr, words)
+		return 126
+	}
+}

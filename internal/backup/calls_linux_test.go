@@ -1,0 +1,191 @@
+package backup
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/docker-ucp/docker-ucp/internal/engine"
+)
+
+func (m *manager) ContainerLogs(ctx context.Context, _ string, options container.LogsOptions) (io.ReadCloser, error) {
+	if err := m.call(ctx, "logs"); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.agent == nil {
+		return nil, fmt.Errorf("no such container: %w", cerrdefs.ErrNotFound)
+	}
+	return &logStream{ctx: ctx, box: m.agent, follow: options.Follow, cut: m.cut}, nil
+}
+
+func (m *manager) ImageImport(ctx context.Context, source image.ImportSource, name string, _ image.ImportOptions) (io.ReadCloser, error) {
+	if err := m.call(ctx, "import"); err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(io.Discard, source.Source); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.images = append(m.images, name)
+	return io.NopCloser(strings.NewReader(`{"status":"sha256:1"}`)), nil
+}
+
+func (m *manager) ImageRemove(ctx context.Context, name string, _ image.RemoveOptions) ([]image.DeleteResponse, error) {
+	if err := m.call(ctx, "remove image"); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.images = slices.DeleteFunc(m.images, func(n string) bool { return n == name })
+	return nil, nil
+}
+
+func (m *manager) VolumeInspect(ctx context.Context, name string) (volume.Volume, error) {
+	if err := m.call(ctx, "inspect volume", name); err != nil {
+		return volume.Volume{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	labels, found := m.labels[name]
+	if !found {
+		return volume.Volume{}, fmt.Errorf("no such volume: %w", cerrdefs.ErrNotFound)
+	}
+	return volume.Volume{Name: name, Labels: labels}, nil
+}
+
+func (m *manager) VolumeCreate(ctx context.Context, options volume.CreateOptions) (volume.Volume, error) {
+	if err := m.call(ctx, "create volume", options.Name); err != nil {
+		return volume.Volume{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.labels[options.Name] = options.Labels
+	return volume.Volume{}, os.Mkdir(filepath.Join(m.volumes, options.Name), 0o700)
+}
+
+func (m *manager) VolumeRemove(ctx context.Context, name string, _ bool) error {
+	if err := m.call(ctx, "remove volume", name); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.agent != nil {
+		return fmt.Errorf("volume is in use: %w", cerrdefs.ErrConflict)
+	}
+	delete(m.labels, name)
+	return os.RemoveAll(filepath.Join(m.volumes, name))
+}
+
+func (m *manager) ContainerCreate(ctx context.Context, config *container.Config, host *container.HostConfig,
+	_ *network.NetworkingConfig, _ *ocispec.Platform, name string,
+) (container.CreateResponse, error) {
+	if err := m.call(ctx, "create", name); err != nil {
+		return container.CreateResponse{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.agent != nil {
+		return container.CreateResponse{}, fmt.Errorf("the name is taken: %w", cerrdefs.ErrConflict)
+	}
+	for _, bind := range host.Mounts {
+		if bind.Type == mount.TypeBind && m.binds != nil && !m.binds(bind.Source) {
+			return container.CreateResponse{}, fmt.Errorf("bind source path does not exist: %s: %w", bind.Source, cerrdefs.ErrInvalidArgument)
+		}
+	}
+	m.next++
+	m.agent = &box{
+		id: fmt.Sprintf("agent-%d", m.next), image: config.Image, labels: config.Labels, mounts: host.Mounts,
+		created: time.Now(), state: "created", grown: make(chan struct{}),
+	}
+	return container.CreateResponse{ID: m.agent.id}, nil
+}
+
+func (m *manager) ContainerAttach(ctx context.Context, _ string, _ container.AttachOptions) (types.HijackedResponse, error) {
+	if err := m.call(ctx, "attach"); err != nil {
+		return types.HijackedResponse{}, err
+	}
+	ours, theirs := net.Pipe()
+	m.agent.mu.Lock()
+	defer m.agent.mu.Unlock()
+	m.agent.stdin = theirs
+	return types.HijackedResponse{Conn: ours}, nil
+}
+
+func (m *manager) ContainerKill(ctx context.Context, _, _ string) error {
+	if err := m.call(ctx, "signal"); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.agent == nil {
+		return cerrdefs.ErrNotFound
+	}
+	m.agent.mu.Lock()
+	defer m.agent.mu.Unlock()
+	if m.agent.state != "running" {
+		return cerrdefs.ErrConflict
+	}
+	m.agent.signal()
+	return nil
+}
+
+func (m *manager) ContainerRemove(ctx context.Context, _ string, _ container.RemoveOptions) error {
+	if err := m.call(ctx, "remove"); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.agent == nil {
+		return cerrdefs.ErrNotFound
+	}
+	m.agent.mu.Lock()
+	defer m.agent.mu.Unlock()
+	if m.agent.state == "running" {
+		return cerrdefs.ErrConflict
+	}
+	m.agent = nil
+	return nil
+}
+
+func (m *manager) CopyFromContainer(ctx context.Context, _, path string) (io.ReadCloser, container.PathStat, error) {
+	if err := m.call(ctx, "copy"); err != nil {
+		return nil, container.PathStat{}, err
+	}
+	inSpool := strings.TrimPrefix(path, engine.SpoolPath)
+	content, err := os.ReadFile(filepath.Join(m.volumes, m.agent.mounted(engine.SpoolPath), inSpool))
+	if err != nil {
+		return nil, container.PathStat{}, err
+	}
+	if m.spoil != nil {
+		content = m.spoil(content)
+	}
+	var buffer bytes.Buffer
+	out := tar.NewWriter(&buffer)
+	if err := out.WriteHeader(&tar.Header{Name: "archive", Mode: 0o600, Size: int64(len(content))}); err != nil {
+		return nil, container.PathStat{}, err
+	}
+	if _, err := out.Write(content); err != nil {
+		return nil, container.PathStat{}, err
+	}
+	return io.NopCloser(&buffer), container.PathStat{}, out.Close()
+}

@@ -1,0 +1,172 @@
+package backup
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/assert/cmp"
+
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+)
+
+// callsOf counts the calls of a run in which nothing fails.
+func callsOf(t *testing.T, change func(*run)) (n int) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.add(t, "large-disk", nil)
+		assert.NilError(t, m.backUp(t, change).err)
+		n = len(m.calls)
+	})
+	return n
+}
+
+// nth fails the nth call, from 1, and no other.
+func (m *manager) nth(n int) {
+	count := 0
+	m.before = func(call string) error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if count++; count == n {
+			return fmt.Errorf("call %d (%s) failed", n, call)
+		}
+		return nil
+	}
+}
+
+func TestUCPRunsWhicheverCallFailsOnce(t *testing.T) {
+	for name, change := range map[string]func(*run){
+		"over the spool":                  func(*run) {},
+		"over a volume of the operator's": func(r *run) { r.opts.Spool = "large-disk" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n := range callsOf(t, change) {
+				n++
+				inBubble(t, func(t *testing.T) {
+					m := newManager(t)
+					m.add(t, "large-disk", nil)
+					m.nth(n)
+					r := m.backUp(t, change)
+					at := m.calls[n-1]
+					assert.DeepEqual(t, m.states, newManager(t).states)
+					if r.result != nil { // a second try helped, or what remains to be done is told
+						r.assertArchive(t)
+					} else {
+						r.assertNoFile(t)
+					}
+					if r.err == nil {
+						return
+					}
+					assert.ErrorContains(t, r.err, fmt.Sprintf("call %d ", n))
+					if failure.KindOf(r.err) != failure.Attention {
+						delete(m.labels, "large-disk")
+						m.assertUntouched(t)
+						return
+					}
+					assert.Check(t, len(failure.Hints(r.err)) > 0, "%s: nothing to type for: %v", at, r.err)
+				})
+			}
+		})
+	}
+}
+
+// TestUCPRunsWheneverTheRunIsCancelled cancels at each call to the engine, one run after another.
+func TestUCPRunsWheneverTheRunIsCancelled(t *testing.T) {
+	for n := range callsOf(t, nil) {
+		n++
+		inBubble(t, func(t *testing.T) {
+			m := newManager(t)
+			r := m.backUp(t, func(r *run) {
+				count := 0
+				m.before = func(string) error {
+					m.mu.Lock()
+					defer m.mu.Unlock()
+					if count++; count == n {
+						r.cancel()
+					}
+					return nil
+				}
+			})
+			m.assertUntouched(t)
+			if r.err == nil {
+				r.assertArchive(t)
+				return
+			}
+			assert.Equal(t, failure.KindOf(r.err), failure.Cancelled, "%s: %v", m.calls[n-1], r.err)
+			want := "backup cancelled before anything was touched"
+			if len(m.moved()) > 0 {
+				want = "backup cancelled; UCP runs as before"
+			}
+			if r.err.Error() != want { // the order was given and had not been read
+				assert.Error(t, r.err, "backup cancelled; UCP runs as before")
+			}
+			r.assertNoFile(t)
+		})
+	}
+}
+
+func TestAContainerThatStaysDownIsToldBesideAWholeArchive(t *testing.T) {
+	noStart := func(call string) error {
+		if call == "start ucp-controller" {
+			return errors.New("port is taken")
+		}
+		return nil
+	}
+	t.Run("which arrives", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			m := newManager(t)
+			m.before = noStart
+			r := m.backUp(t, nil)
+			r.assertArchive(t)
+			assert.Error(t, r.err, "these containers of UCP do not run again: ucp-controller")
+			assert.Equal(t, failure.KindOf(r.err), failure.Attention)
+			assert.DeepEqual(t, failure.Hints(r.err), []string{"docker start ucp-controller"})
+			assert.Check(t, cmp.Contains(r.talk.String(), "not everything runs again: start ucp-controller again: port is taken"))
+		})
+	})
+	t.Run("which does not arrive", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			m := newManager(t)
+			m.before = noStart
+			m.spoil = func([]byte) []byte { return nil }
+			r := m.backUp(t, nil)
+			r.assertNoFile(t)
+			assert.ErrorContains(t, r.err, "the archive changed on its way")
+			assert.Equal(t, failure.KindOf(r.err), failure.Attention, "a script must not take UCP for whole")
+			assert.Check(t, slices.Contains(failure.Hints(r.err), "docker start ucp-controller"))
+		})
+	})
+}
+
+func TestAFailedPhaseIsNotSaidToBeDone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.before = func(call string) error {
+			if call == "stop ucp-kv" {
+				return errors.New("it does not listen")
+			}
+			return nil
+		}
+		r := m.backUp(t, nil)
+		assert.ErrorContains(t, r.err, "stop ucp-kv: it does not listen")
+		assert.Check(t, cmp.Contains(r.talk.String(), "\nstop: failed after"))
+		assert.Check(t, !strings.Contains(r.talk.String(), "stop: done"))
+		r.assertNoFile(t)
+		m.assertUntouched(t)
+	})
+}
+
+func TestAnOutputThatCannotBeWrittenIsRefusedFirst(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		r := m.backUp(t, func(r *run) { r.opts.Path = filepath.Join(filepath.Dir(r.opts.Path), "missing", "ucp.tar") })
+		assert.Equal(t, failure.KindOf(r.err), failure.Refused)
+		assert.Check(t, !slices.Contains(m.calls, "import"))
+		m.assertUntouched(t)
+	})
+}

@@ -1,0 +1,140 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+
+	"github.com/docker-ucp/docker-ucp/internal/engine"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+)
+
+// How long a lost connection to the engine is tried again, and the pause between two tries. An engine may take a moment
+// from the end of a container's log to the end of the container, which is no loss.
+const (
+	reconnectLimit = 2 * time.Minute
+	reconnectPause = time.Second
+	endingPause    = 50 * time.Millisecond
+)
+
+// steadyTime is how long a connection must have held to count as made again, even if nothing was said over it.
+const steadyTime = 10 * time.Second
+
+// errNoLastWord ends a phase that the agent did not end.
+var errNoLastWord = errors.New("the agent ended")
+
+// follow reads events until enough says so or the agent has ended. A connection that breaks is made anew: the log is
+// read again, and what was seen is skipped.
+func (c *conversation) follow(ctx context.Context, enough func() bool) (err error) {
+	defer func() { c.endPhase(errors.Join(err, errNoLastWord)) }()
+	var lost time.Time
+	for {
+		seen, began := c.seq, time.Now()
+		broke := c.read(ctx, enough)
+		if enough() {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		_, exited, unreachable := c.agent.Exited(ctx)
+		switch {
+		case cerrdefs.IsNotFound(unreachable):
+			c.said.WriteString("somebody removed its container")
+			return nil
+		case unreachable == nil && exited:
+			return c.readRest(ctx)
+		case c.seq > seen, unreachable == nil && time.Since(began) > steadyTime:
+			lost = time.Time{}
+		}
+		broke = errors.Join(broke, unreachable)
+		if broke != nil && lost.IsZero() {
+			lost = time.Now()
+			c.talk.Warn("the connection to the engine broke; the agent goes on there, trying again")
+		}
+		if broke != nil && time.Since(lost) > reconnectLimit {
+			return c.lost(broke)
+		}
+		length := endingPause
+		if broke != nil {
+			length = reconnectPause
+		}
+		if err := pause(ctx, length); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, length time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(length):
+		return nil
+	}
+}
+
+// read hears the log until enough says so, the agent ends or the connection breaks.
+func (c *conversation) read(ctx context.Context, enough func() bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.said.Reset()
+	return c.agent.Log(ctx, &lineWriter{line: func(line []byte) {
+		if c.hear(line); enough() {
+			cancel()
+		}
+	}}, bounded{&c.said}, true)
+}
+
+// readRest reads what was logged between the last line and the end.
+func (c *conversation) readRest(ctx context.Context) error {
+	c.said.Reset()
+	return c.agent.Log(ctx, &lineWriter{line: c.hear}, bounded{&c.said}, false)
+}
+
+func (c *conversation) lost(err error) error {
+	return failure.NeedsAttention(
+		fmt.Errorf("the engine cannot be reached any more; the agent on the manager brings UCP back by itself: %w", err),
+		"when the engine answers again: docker logs "+engine.AgentName)
+}
+
+// maxLine bounds a line of an agent's log, and maxSaid what is kept of its other words: a log may be anybody's.
+const (
+	maxLine = 16 << 20
+	maxSaid = 8 << 10
+)
+
+var errLongLine = fmt.Errorf("read the agent's log: a line of more than %d bytes", maxLine)
+
+// lineWriter cuts what is written to it into lines.
+type lineWriter struct {
+	line func([]byte)
+	rest []byte
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	if len(w.rest)+len(p) > maxLine {
+		return 0, errLongLine
+	}
+	w.rest = append(w.rest, p...)
+	for {
+		line, rest, found := bytes.Cut(w.rest, []byte("\n"))
+		if !found {
+			return len(p), nil
+		}
+		w.line(line)
+		w.rest = append(w.rest[:0], rest...)
+	}
+}
+
+// bounded keeps the beginning of what is written to it.
+type bounded struct{ *bytes.Buffer }
+
+func (b bounded) Write(p []byte) (int, error) {
+	b.Buffer.Write(p[:min(len(p), max(maxSaid-b.Len(), 0))])
+	return len(p), nil
+}

@@ -1,0 +1,229 @@
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
+	"gotest.tools/v3/assert"
+
+	"github.com/docker-ucp/docker-ucp/internal/engine"
+)
+
+const (
+	testInstance = "UCP:ONE"
+	remoteHost   = "tcp://manager1:2376"
+	localHost    = "unix:///var/run/docker.sock"
+)
+
+// manager is an engine with UCP on it and a place for our agent, which runs in this process. A call that it does not
+// know panics.
+type manager struct {
+	client.APIClient
+
+	host    string
+	volumes string // a folder for each volume
+	elapsed time.Duration
+
+	mu      sync.Mutex
+	states  map[string]string // of UCP's containers, by name, which is their ID as well
+	labels  map[string]map[string]string
+	images  []string
+	calls   []string
+	before  func(call string) error // called before each call, which its error fails
+	agent   *box                    // our container; nil for none
+	program program                 // what the agent's container runs
+	cut     func(read int) bool     // breaks a log stream that has been read so far
+	spoil   func(content []byte) []byte
+	binds   func(path string) bool // which files the engine's machine has
+	next    int
+}
+
+func newManager(tb testing.TB) *manager {
+	tb.Helper()
+	m := &manager{
+		host: remoteHost, volumes: tb.TempDir(), program: realAgent,
+		states: map[string]string{"ucp-agent": "running", "ucp-controller": "running", "ucp-kv": "running", "ucp-old": "exited"},
+		labels: map[string]map[string]string{"ucp-kv": nil, "ucp-node-certs": nil},
+	}
+	for name, content := range map[string]string{
+		"ucp-kv/snap/db": strings.Repeat("etcd", 50_000), "ucp-node-certs/private/key": "secret of UCP",
+	} {
+		path := filepath.Join(m.volumes, name)
+		assert.NilError(tb, os.MkdirAll(filepath.Dir(path), 0o700))
+		assert.NilError(tb, os.WriteFile(path, []byte(content), 0o600))
+	}
+	return m
+}
+
+// add makes a volume.
+func (m *manager) add(tb testing.TB, name string, labels map[string]string) {
+	tb.Helper()
+	assert.NilError(tb, os.Mkdir(filepath.Join(m.volumes, name), 0o700))
+	m.labels[name] = labels
+}
+
+// assertUntouched holds for every way out: UCP is what it was, and nothing of ours is left.
+func (m *manager) assertUntouched(tb testing.TB) {
+	tb.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	assert.DeepEqual(tb, m.states, map[string]string{
+		"ucp-agent": "running", "ucp-controller": "running", "ucp-kv": "running", "ucp-old": "exited",
+	})
+	assert.Check(tb, m.agent == nil, "the agent's container is left")
+	assert.Equal(tb, len(m.images), 0, "left: %v", m.images)
+	assert.DeepEqual(tb, slices.Sorted(maps.Keys(m.labels)), []string{"ucp-kv", "ucp-node-certs"})
+}
+
+// moved lists the calls that stopped and started UCP's containers.
+func (m *manager) moved() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(m.calls), func(call string) bool {
+		verb, what, _ := strings.Cut(call, " ")
+		return !slices.Contains([]string{"stop", "start", "pause", "unpause"}, verb) || !strings.HasPrefix(what, "ucp-")
+	})
+}
+
+func (m *manager) call(ctx context.Context, words ...string) error {
+	call := strings.Join(words, " ")
+	m.mu.Lock()
+	m.calls = append(m.calls, call)
+	before := m.before
+	m.mu.Unlock()
+	if before != nil {
+		if err := before(call); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (m *manager) DaemonHost() string    { return m.host }
+func (m *manager) ClientVersion() string { return "1.41" }
+
+func (m *manager) ServerVersion(ctx context.Context) (types.Version, error) {
+	return types.Version{Version: "20.10.24", APIVersion: "1.41", Os: "linux", Arch: "amd64"}, m.call(ctx, "version")
+}
+
+func (m *manager) Info(ctx context.Context) (system.Info, error) {
+	info := system.Info{ID: "ENGINE:ONE", Name: "manager1", ServerVersion: "20.10.24", OSType: "linux", Architecture: "x86_64"}
+	info.Swarm = swarm.Info{NodeID: "node1", LocalNodeState: swarm.LocalNodeStateActive, ControlAvailable: true}
+	return info, m.call(ctx, "info")
+}
+
+func (m *manager) NodeList(ctx context.Context, _ swarm.NodeListOptions) ([]swarm.Node, error) {
+	return nil, m.call(ctx, "nodes")
+}
+
+func (m *manager) ConfigList(ctx context.Context, _ swarm.ConfigListOptions) ([]swarm.Config, error) {
+	return nil, m.call(ctx, "configs")
+}
+
+func (m *manager) ServiceList(ctx context.Context, _ swarm.ServiceListOptions) ([]swarm.Service, error) {
+	return nil, m.call(ctx, "services")
+}
+
+func (m *manager) VolumeList(ctx context.Context, _ volume.ListOptions) (volume.ListResponse, error) {
+	m.mu.Lock()
+	var list volume.ListResponse
+	for name := range m.labels {
+		list.Volumes = append(list.Volumes, &volume.Volume{Name: name, Options: map[string]string{"o": "password=" + volumePassword}})
+	}
+	m.mu.Unlock()
+	return list, m.call(ctx, "volumes")
+}
+
+// volumePassword stands in the options of each volume, as that of a file server may.
+const volumePassword = "hunter2hunter2"
+
+func (m *manager) ContainerList(ctx context.Context, _ container.ListOptions) ([]container.Summary, error) {
+	m.mu.Lock()
+	var list []container.Summary
+	for name, state := range m.states {
+		summary := container.Summary{ID: name, Names: []string{"/" + name}, State: state, Labels: map[string]string{
+			"com.docker.ucp.InstanceID": testInstance, "com.docker.ucp.version": "3.1.4",
+		}}
+		if name == "ucp-agent" {
+			summary.Labels["com.docker.swarm.task.id"] = "task1"
+		}
+		list = append(list, summary)
+	}
+	m.mu.Unlock()
+	return list, m.call(ctx, "containers")
+}
+
+func (m *manager) ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error) {
+	if err := m.call(ctx, "inspect", id); err != nil {
+		return container.InspectResponse{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.agent != nil && (id == engine.AgentName || id == m.agent.id) {
+		return m.agent.inspect(), nil
+	}
+	state, found := m.states[id]
+	if !found {
+		return container.InspectResponse{}, fmt.Errorf("no such container %s: %w", id, cerrdefs.ErrNotFound)
+	}
+	return container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{
+		ID: id, Name: "/" + id, State: &container.State{Running: state != "exited", Paused: state == "paused"},
+	}}, nil
+}
+
+func (m *manager) ContainerInspectWithRaw(ctx context.Context, id string, _ bool) (container.InspectResponse, []byte, error) {
+	raw, err := json.Marshal(map[string]string{"Id": id})
+	return container.InspectResponse{}, raw, errors.Join(err, m.call(ctx, "inspect", id))
+}
+
+func (m *manager) move(ctx context.Context, verb, id, state string) error {
+	if err := m.call(ctx, verb, id); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.states[id] = state
+	return nil
+}
+
+func (m *manager) ContainerStop(ctx context.Context, id string, _ container.StopOptions) error {
+	return m.move(ctx, "stop", id, "exited")
+}
+
+func (m *manager) ContainerPause(ctx context.Context, id string) error {
+	return m.move(ctx, "pause", id, "paused")
+}
+
+func (m *manager) ContainerUnpause(ctx context.Context, id string) error {
+	return m.move(ctx, "unpause", id, "running")
+}
+
+func (m *manager) ContainerStart(ctx context.Context, id string, _ container.StartOptions) error {
+	m.mu.Lock()
+	ours := m.agent != nil && m.agent.id == id
+	m.mu.Unlock()
+	if !ours {
+		return m.move(ctx, "start", id, "running")
+	}
+	if err := m.call(ctx, "start", "agent"); err != nil {
+		return err
+	}
+	return m.agent.start(m)
+}
