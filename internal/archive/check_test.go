@@ -120,6 +120,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		"files are out of order":        {swap(atFile, atSparse), "comes after"},
 		"a file is missing":             {drop(atFile), "the manifest says"},
 		"a file has grown":              {edit(atFile, "world", "worlds"), "the manifest says"},
+		"a file has shrunk":             {edit(atFile, "world", ""), "the manifest says"},
 		"a file has other content":      {edit(atFile, "world", "w0rld"), `line 4 of SHA256SUMS ("./ucp-kv/data/a\\nb")`},
 		"a container has other content": {edit(atContainer, "[", "{"), `line 3 of SHA256SUMS ("./ucp-kv.json")`},
 		"a link leads out":              {kind(atLink, tar.TypeLink, "/etc/passwd"), "does not begin"},

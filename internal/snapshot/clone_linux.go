@@ -13,9 +13,9 @@ import (
 )
 
 // Clone takes a clone of volumes into dir, which must be on their file system,
-// and tells progress how many bytes each step has dealt with. A large file
-// whose blocks cannot be shared, on a file system that otherwise can, is
-// copied. When Clone fails it leaves nothing behind.
+// and tells progress after each file how many bytes are done by now. A large file
+// whose blocks cannot be shared, though those of others can, is copied. When
+// Clone fails it leaves nothing behind.
 func Clone(ctx context.Context, live Live, volumes []string, dir string, progress func(bytes int64)) (*Cloned, error) {
 	c, err := newClone(dir)
 	if err != nil {
@@ -24,8 +24,13 @@ func Clone(ctx context.Context, live Live, volumes []string, dir string, progres
 	if progress == nil {
 		progress = func(int64) {}
 	}
+	done := int64(0)
+	add := func(bytes int64) {
+		done += bytes
+		progress(done)
+	}
 	for _, volume := range volumes {
-		if err := c.volume(ctx, live, volume, progress); err != nil {
+		if err := c.volume(ctx, live, volume, add); err != nil {
 			return nil, errors.Join(err, c.Remove())
 		}
 	}
@@ -33,7 +38,7 @@ func Clone(ctx context.Context, live Live, volumes []string, dir string, progres
 }
 
 // volume clones one volume and adds its section to the index.
-func (c *Cloned) volume(ctx context.Context, live Live, volume string, progress func(int64)) error {
+func (c *Cloned) volume(ctx context.Context, live Live, volume string, add func(int64)) error {
 	if _, twice := c.volumes[volume]; twice {
 		return fmt.Errorf("clone volume %s: it is named twice", volume)
 	}
@@ -68,7 +73,7 @@ func (c *Cloned) volume(ctx context.Context, live Live, volume string, progress 
 		if err := index.Encode(&r); err != nil {
 			return fmt.Errorf("write the clone's index: %w", err)
 		}
-		progress(e.Size)
+		add(e.Size)
 		return nil
 	}
 	if err := w.run(ctx, live.Root, volume); err != nil {
@@ -104,11 +109,7 @@ func (c *Cloned) large(ctx context.Context, e *archive.Entry, f *file) (err erro
 	}
 	c.files++
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	err = unix.IoctlFileClone(int(dst.Fd()), f.fd)
-	if unshared(err) {
-		err = copyFile(ctx, dst, e, f)
-	}
-	if err != nil {
+	if err := share(ctx, int(dst.Fd()), f); err != nil {
 		return err
 	}
 	var stat unix.Stat_t
@@ -119,28 +120,4 @@ func (c *Cloned) large(ctx context.Context, e *archive.Entry, f *file) (err erro
 		return ErrChanged
 	}
 	return same(f.fd, &f.stat)
-}
-
-// unshared says whether an error means that just these two files cannot share
-// blocks: Btrfs without copy-on-write, another file system mounted within.
-func unshared(err error) bool {
-	return errors.Is(err, unix.EXDEV) || unsupported(err)
-}
-
-// copyFile copies a file with its holes.
-func copyFile(ctx context.Context, dst *os.File, e *archive.Entry, f *file) error {
-	regions, err := extents(f.fd, &f.stat)
-	if err != nil {
-		return err
-	}
-	if regions == nil {
-		regions = []archive.Extent{{Length: e.Size}}
-	}
-	for _, x := range regions {
-		reader := content{ctx: ctx, name: e.Name, file: f, at: x.Offset, end: x.Offset + x.Length}
-		if _, err := io.Copy(io.NewOffsetWriter(dst, x.Offset), &reader); err != nil {
-			return err
-		}
-	}
-	return dst.Truncate(e.Size)
 }
