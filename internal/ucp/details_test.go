@@ -88,3 +88,11 @@ func TestEraOf(t *testing.T) {
 		t.Run(version, func(t *testing.T) { assert.Equal(t, ucp.EraOf(version), want) })
 	}
 }
+
+func TestEveryKnownVolumeIsTaken(t *testing.T) {
+	m := newManager()
+	for _, name := range ucp.KnownVolumes() {
+		m.volume(name)
+	}
+	assert.DeepEqual(t, volumeNames(m.discover(t)), ucp.KnownVolumes())
+}
