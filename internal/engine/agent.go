@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/api/types/volume"
 
 	"github.com/docker-ucp/docker-ucp/internal/failure"
@@ -33,6 +34,11 @@ const (
 	SpoolPath   = "/spool"
 	OutputPath  = "/output"
 )
+
+// namesCapabilitiesCAP is the API of the first engine (19.03) that takes a capability by its name with CAP_, which the
+// client library writes before each. An older engine does not start such a container, so there the agent gets what
+// every container gets; among that is what it needs.
+const namesCapabilitiesCAP = "1.40"
 
 // AgentSpec is what an agent gets to see of its machine.
 type AgentSpec struct {
@@ -63,7 +69,11 @@ func (e *Engine) CreateAgent(ctx context.Context, spec AgentSpec) (*Agent, error
 		OpenStdin: true, StdinOnce: true, AttachStdin: true,
 		Labels: map[string]string{LabelStartedBy: spec.StartedBy},
 	}
-	created, err := e.api.ContainerCreate(ctx, config, hostConfig(spec, info.SecurityOptions), &network.NetworkingConfig{}, nil, AgentName)
+	host := hostConfig(spec, info.SecurityOptions)
+	if versions.LessThan(e.api.ClientVersion(), namesCapabilitiesCAP) {
+		host.CapDrop, host.CapAdd = nil, nil
+	}
+	created, err := e.api.ContainerCreate(ctx, config, host, &network.NetworkingConfig{}, nil, AgentName)
 	if cerrdefs.IsConflict(err) {
 		return nil, failure.Refuse(errors.New("another backup has just been started on this manager"), "see what it does: docker logs "+AgentName)
 	}
