@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"time"
 
@@ -76,7 +77,7 @@ func (e *Engine) EngineID(ctx context.Context) (string, error) {
 func (e *Engine) StopContainer(ctx context.Context, id string, timeout *time.Duration) error {
 	var options container.StopOptions
 	if timeout != nil {
-		seconds := int(timeout.Round(time.Second).Seconds())
+		seconds := int(math.Ceil(timeout.Seconds())) // rounded down, a short time would be none: kill at once
 		options.Timeout = &seconds
 	}
 	return e.api.ContainerStop(ctx, id, options)
