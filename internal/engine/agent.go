@@ -191,12 +191,12 @@ func (e *Engine) FindAgent(ctx context.Context) (*Found, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for container %s: %w", AgentName, err)
 	}
-	found := &Found{Agent: &Agent{engine: e, ID: inspected.ID}}
+	if inspected.ContainerJSONBase == nil || inspected.State == nil {
+		return nil, fmt.Errorf("look for container %s: %w", AgentName, errNoState)
+	}
+	found := &Found{Agent: &Agent{engine: e, ID: inspected.ID}, Running: inspected.State.Running}
 	if inspected.Config != nil {
 		found.Image, found.StartedBy = inspected.Config.Image, inspected.Config.Labels[LabelStartedBy]
-	}
-	if inspected.State != nil {
-		found.Running = inspected.State.Running
 	}
 	found.Since, err = time.Parse(time.RFC3339Nano, inspected.Created)
 	if err != nil {

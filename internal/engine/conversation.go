@@ -54,7 +54,10 @@ func (a *Agent) Exited(ctx context.Context) (status int, exited bool, err error)
 	if err != nil {
 		return 0, false, fmt.Errorf("inspect container %s: %w", AgentName, err)
 	}
-	if inspected.State == nil || inspected.State.Running || inspected.State.Status == container.StateCreated {
+	if inspected.ContainerJSONBase == nil || inspected.State == nil {
+		return 0, false, fmt.Errorf("inspect container %s: %w", AgentName, errNoState)
+	}
+	if inspected.State.Running || inspected.State.Status == container.StateCreated {
 		return 0, false, nil
 	}
 	return inspected.State.ExitCode, true, nil

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -98,6 +97,8 @@ func (e *Engine) UnpauseContainer(ctx context.Context, id string) error {
 	return unlessAlready(ctx, e, id, e.api.ContainerUnpause(ctx, id), func(s quiesce.State) bool { return !s.Paused })
 }
 
+var errNoState = errors.New("the engine does not say in which state the container is")
+
 // unlessAlready drops err when the container is in the wanted state all the same: engines of different age word and
 // number that refusal differently, but all tell the state.
 func unlessAlready(ctx context.Context, e *Engine, id string, err error, wanted func(quiesce.State) bool) error {
@@ -110,23 +111,18 @@ func unlessAlready(ctx context.Context, e *Engine, id string, err error, wanted 
 	return err
 }
 
-// ContainerState returns whether a container runs.
+// ContainerState returns whether a container runs. One that waits for its next start does, as the engine counts: it
+// cannot be started, and may come up at any time.
 func (e *Engine) ContainerState(ctx context.Context, id string) (quiesce.State, error) {
 	inspected, err := e.api.ContainerInspect(ctx, id)
 	if err != nil {
 		return quiesce.State{}, err
 	}
-	if inspected.State == nil {
-		return quiesce.State{}, errors.New("the engine does not say in which state the container is")
+	if inspected.ContainerJSONBase == nil || inspected.State == nil {
+		return quiesce.State{}, errNoState
 	}
-	return quiesce.State{Running: inspected.State.Running && !inspected.State.Restarting, Paused: inspected.State.Paused}, nil
+	return quiesce.State{Running: inspected.State.Running, Paused: inspected.State.Paused}, nil
 }
 
 // IsGone tells whether err says that a container, image or volume does not exist.
 func (e *Engine) IsGone(err error) bool { return cerrdefs.IsNotFound(err) }
-
-// isConnection tells an error of the way to the engine from one of the engine's own.
-func isConnection(err error) bool {
-	var netErr net.Error
-	return client.IsErrConnectionFailed(err) || errors.As(err, &netErr)
-}
