@@ -53,14 +53,20 @@ type Version struct {
 // Check asks the engine for its version, and refuses one that cannot be reached or is too old.
 func (e *Engine) Check(ctx context.Context) (Version, error) {
 	version, err := e.api.ServerVersion(ctx)
+	if ctx.Err() != nil {
+		return Version{}, fmt.Errorf("reach the engine at %s: %w", e.api.DaemonHost(), context.Cause(ctx))
+	}
 	if err != nil {
 		return Version{}, failure.Refuse(fmt.Errorf("reach the engine at %s: %w", e.api.DaemonHost(), err),
 			"look at: docker context ls; then: docker --context NAME version")
 	}
-	if versions.LessThan(e.api.ClientVersion(), OldestAPI) {
+	if spoken := e.api.ClientVersion(); versions.LessThan(spoken, OldestAPI) {
+		hint := "upgrade the engine, or back up with the vendor's own image"
+		if versions.GreaterThanOrEqualTo(version.APIVersion, OldestAPI) {
+			hint = "the engine can do more: unset DOCKER_API_VERSION"
+		}
 		return Version{}, failure.Refuse(
-			fmt.Errorf("engine %s speaks API %s; this program needs %s (engine 17.06) or later", version.Version, e.api.ClientVersion(), OldestAPI),
-			"upgrade the engine, or back up with the vendor's own image")
+			fmt.Errorf("engine %s is spoken to with API %s; this program needs %s (engine 17.06) or later", version.Version, spoken, OldestAPI), hint)
 	}
 	return Version{Engine: version.Version, API: version.APIVersion}, nil
 }
