@@ -63,10 +63,15 @@ func (a *Agent) Exited(ctx context.Context) (status int, exited bool, err error)
 	return inspected.State.ExitCode, true, nil
 }
 
-// Terminate tells a running agent to put everything back and end, and does not wait for it.
+// Terminate tells a running agent to put everything back and end, and does not wait for it. One that has ended is no
+// error.
 func (a *Agent) Terminate(ctx context.Context) error {
 	err := a.engine.api.ContainerKill(ctx, a.ID, "SIGTERM")
-	if err == nil || cerrdefs.IsConflict(err) || cerrdefs.IsNotFound(err) {
+	if err == nil || cerrdefs.IsNotFound(err) {
+		return nil
+	}
+	// Engines of different age number the refusal for a container that has ended differently.
+	if _, exited, exitedErr := a.Exited(ctx); exited || cerrdefs.IsNotFound(exitedErr) {
 		return nil
 	}
 	return fmt.Errorf("signal container %s: %w", AgentName, err)
