@@ -77,8 +77,12 @@ func (a *Agent) Terminate(ctx context.Context) error {
 	return fmt.Errorf("signal container %s: %w", AgentName, err)
 }
 
-// removeTries bounds how often Remove asks an engine that is just removing the container, or still ending it.
-const removeTries = 10
+// How often Remove asks an engine that is still ending the container or removing it, or, as old ones do for a while,
+// finds its file system busy.
+const (
+	removeTries = 10
+	removePause = 300 * time.Millisecond
+)
 
 // Remove removes the agent's container, which must have ended; one that is gone is no error.
 func (a *Agent) Remove(ctx context.Context) error {
@@ -88,13 +92,10 @@ func (a *Agent) Remove(ctx context.Context) error {
 		if err == nil || cerrdefs.IsNotFound(err) {
 			return nil
 		}
-		if !cerrdefs.IsConflict(err) {
-			break
-		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
-		case <-time.After(300 * time.Millisecond):
+			return fmt.Errorf("remove container %s: %w; given up: %w", AgentName, err, context.Cause(ctx))
+		case <-time.After(removePause):
 		}
 	}
 	return fmt.Errorf("remove container %s: %w", AgentName, err)
