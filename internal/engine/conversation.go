@@ -37,8 +37,9 @@ func (in attachedInput) Close() error {
 	return nil
 }
 
-// Log copies what the agent says on its standard output since it was created, until it ends. When the connection
-// breaks, or the engine ends the stream early, it returns an error, and the caller asks again.
+// Log copies what the agent says on its standard output since it was created, until it ends. A connection that breaks is
+// an error. A stream that the engine ends early is none, and may end inside a line: only Exited tells that the agent has
+// ended.
 func (a *Agent) Log(ctx context.Context, stdout, stderr io.Writer, follow bool) error {
 	stream, err := a.engine.api.ContainerLogs(ctx, a.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Follow: follow})
 	if err != nil {
