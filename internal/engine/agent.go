@@ -35,6 +35,9 @@ const (
 	OutputPath  = "/output"
 )
 
+// createTimeout is far beyond what an engine takes to make a container.
+const createTimeout = time.Minute
+
 // namesCapabilitiesCAP is the API of the first engine (19.03) that takes a capability by its name with CAP_, which the
 // client library writes before each. An older engine does not start such a container, so there the agent gets what
 // every container gets; among that is what it needs.
@@ -73,7 +76,10 @@ func (e *Engine) CreateAgent(ctx context.Context, spec AgentSpec) (*Agent, error
 	if versions.LessThan(e.api.ClientVersion(), namesCapabilitiesCAP) {
 		host.CapDrop, host.CapAdd = nil, nil
 	}
-	created, err := e.api.ContainerCreate(ctx, config, host, &network.NetworkingConfig{}, nil, AgentName)
+	// A cancel does not cut this short: the engine might make the container all the same, and nobody would know of it.
+	creating, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
+	defer cancel()
+	created, err := e.api.ContainerCreate(creating, config, host, &network.NetworkingConfig{}, nil, AgentName)
 	if cerrdefs.IsConflict(err) {
 		return nil, failure.Refuse(errors.New("another backup has just been started on this manager"), "see what it does: docker logs "+AgentName)
 	}

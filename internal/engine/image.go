@@ -29,6 +29,7 @@ const imageRepository = "docker-ucp/agent"
 
 // ImportAgent makes an image of the program at path, alone in an otherwise empty file system, and returns its name.
 // Nothing is pulled, so it works on an engine that reaches no registry.
+// A name together with an error is an image that may be there all the same.
 func (e *Engine) ImportAgent(ctx context.Context, path string) (name string, err error) {
 	program, err := os.Open(path)
 	if err != nil {
@@ -47,7 +48,7 @@ func (e *Engine) ImportAgent(ctx context.Context, path string) (name string, err
 		Changes: []string{fmt.Sprintf("ENTRYPOINT [%q]", AgentPath)},
 	})
 	if err != nil {
-		return "", fmt.Errorf("import the agent's image: %w", err)
+		return name, fmt.Errorf("import the agent's image: %w", err)
 	}
 	return name, errors.Join(readAnswer(answer), answer.Close())
 }
