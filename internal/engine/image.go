@@ -27,7 +27,8 @@ const AgentPath = "/docker-ucp-agent"
 // imageRepository names the images that ImportAgent makes; the tag is the program's digest.
 const imageRepository = "docker-ucp/agent"
 
-// ImportAgent makes an image of the program at path, alone in an otherwise empty file system, and returns its name.
+// ImportAgent makes an image of the program at path, alone in an otherwise empty file system, and returns its name. An
+// image of that very program which an earlier run left is used.
 // Nothing is pulled, so it works on an engine that reaches no registry.
 // A name together with an error is an image that may be there all the same.
 func (e *Engine) ImportAgent(ctx context.Context, path string) (name string, err error) {
@@ -44,6 +45,12 @@ func (e *Engine) ImportAgent(ctx context.Context, path string) (name string, err
 		return "", fmt.Errorf("make the agent's image: %w", err)
 	}
 	name = imageRepository + ":" + digest
+	// To import it once more would take the name away from the first image, which nobody could then tell to be ours.
+	if _, err = e.api.ImageInspect(ctx, name); err == nil {
+		return name, nil
+	} else if !cerrdefs.IsNotFound(err) {
+		return "", fmt.Errorf("look for image %s: %w", name, err)
+	}
 	answer, err := e.api.ImageImport(ctx, image.ImportSource{Source: layer, SourceName: "-"}, name, image.ImportOptions{
 		Changes: []string{fmt.Sprintf("ENTRYPOINT [%q]", AgentPath)},
 	})
