@@ -155,12 +155,13 @@ func hasOption(engineOptions []string, name string) bool {
 // HasSELinux tells whether the engine labels its containers.
 func HasSELinux(engineOptions []string) bool { return hasOption(engineOptions, "selinux") }
 
-// CreateSpool makes the volume in which sealed archives wait. It reports whether it made one: a volume that is there
-// already is used and left there.
-func (e *Engine) CreateSpool(ctx context.Context, name, startedBy string) (made bool, err error) {
-	_, err = e.api.VolumeInspect(ctx, name)
+// CreateSpool makes the volume in which sealed archives wait. It reports whether the volume is ours, made now or left by
+// an earlier run, and so to be removed: one that somebody else made is used and left there.
+func (e *Engine) CreateSpool(ctx context.Context, name, startedBy string) (ours bool, err error) {
+	found, err := e.api.VolumeInspect(ctx, name)
 	if err == nil {
-		return false, nil
+		_, ours = found.Labels[LabelStartedBy]
+		return ours, nil
 	}
 	if !cerrdefs.IsNotFound(err) {
 		return false, fmt.Errorf("look at volume %s: %w", name, err)
@@ -171,12 +172,14 @@ func (e *Engine) CreateSpool(ctx context.Context, name, startedBy string) (made 
 	return true, nil
 }
 
-// RemoveVolume removes a volume; one that is gone is no error.
+// RemoveVolume removes a volume. One that is gone, or that a container still uses, is no error: the last user removes
+// it.
 func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
-	if err := e.api.VolumeRemove(ctx, name, false); err != nil && !cerrdefs.IsNotFound(err) {
-		return fmt.Errorf("remove volume %s: %w", name, err)
+	err := e.api.VolumeRemove(ctx, name, false)
+	if err == nil || cerrdefs.IsNotFound(err) || cerrdefs.IsConflict(err) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("remove volume %s: %w", name, err)
 }
 
 // Found is an agent's container that an earlier run left, or that a run of somebody else uses.
