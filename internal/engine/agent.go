@@ -102,8 +102,9 @@ func hostConfig(spec AgentSpec, engineOptions []string) *container.HostConfig {
 		CapDrop:        []string{"ALL"},
 		CapAdd:         capabilities,
 		SecurityOpt:    securityOptions(spec.SecurityOpt, engineOptions),
-		// The events must be readable whatever the engine's own default is, and never leave the machine.
-		LogConfig: container.LogConfig{Type: "json-file"},
+		// The events must be readable whatever the engine's own default is, and never leave the machine. Its defaults for
+		// this very driver could drop some, or rotate away the plan by which UCP is brought back.
+		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"mode": "blocking", "max-size": "100m"}},
 		Mounts:    mounts(spec),
 	}
 	if hasOption(engineOptions, "userns") {
