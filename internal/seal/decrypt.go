@@ -62,7 +62,7 @@ func newDecrypter(prefix []byte, body io.Reader, key SessionKey) (*decrypter, er
 	}
 	d.stages, d.ctx = errgroup.WithContext(ctx)
 	for range jobs {
-		d.free <- newTicket(&sealedChunk{mem: make([]byte, chunkSize+carrySize)})
+		d.free <- newTicket(&sealedChunk{})
 	}
 	d.stages.Go(func() error { return d.readBody(io.MultiReader(bytes.NewReader(prefix), body)) })
 	for range workers {
@@ -90,6 +90,9 @@ func (d *decrypter) readBody(body io.Reader) error {
 			return err
 		}
 		c := t.job
+		if c.mem == nil { // a small message needs no more than one
+			c.mem = make([]byte, chunkSize+carrySize)
+		}
 		kept := copy(c.mem, carry)
 		n, err := io.ReadFull(body, c.mem[kept:])
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {

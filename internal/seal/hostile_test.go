@@ -189,20 +189,40 @@ func TestDetectKnowsASealedFileByItsFirstBytes(t *testing.T) {
 	}
 }
 
+func TestOpenThatFailsLeavesNoGoroutine(t *testing.T) {
+	key, err := NewSessionKey()
+	assert.NilError(t, err)
+	large := sealedWith(t, nil, key, randomBytes(t, 20*chunkSize), 1<<20, Options{})
+	damage := bytes.Clone(large)
+	damage[5*chunkSize] ^= 1
+	for name, message := range map[string][]byte{
+		"a bad code":       damage,
+		"cut short":        large[:7*chunkSize],
+		"no packet inside": protect(t, key, make([]byte, 10*chunkSize)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			ends(t, func(t *testing.T) {
+				_, err := opened(message, Keys{SessionKey: key})
+				assert.Assert(t, err != nil)
+			})
+		})
+	}
+}
+
 func TestReaderCanBeGivenUpAnywhere(t *testing.T) {
 	key, err := NewSessionKey()
 	assert.NilError(t, err)
 	message := sealedWith(t, nil, key, randomBytes(t, 4<<20), 1<<20, Options{})
 	for _, size := range []int64{0, 1, chunkSize, 3 << 20} {
-		before := goroutines()
-		r, err := Open(bytes.NewReader(message), Keys{SessionKey: key})
-		assert.NilError(t, err)
-		_, err = io.CopyN(io.Discard, r, size)
-		assert.NilError(t, err)
-		assert.NilError(t, r.Close())
-		assert.NilError(t, r.Close())
-		assert.Assert(t, goroutines() <= before)
-		_, err = r.Read(make([]byte, 10))
-		assert.ErrorIs(t, err, errClosed)
+		ends(t, func(t *testing.T) {
+			r, err := Open(bytes.NewReader(message), Keys{SessionKey: key})
+			assert.NilError(t, err)
+			_, err = io.CopyN(io.Discard, r, size)
+			assert.NilError(t, err)
+			assert.NilError(t, r.Close())
+			assert.NilError(t, r.Close())
+			_, err = r.Read(make([]byte, 10))
+			assert.ErrorIs(t, err, errClosed)
+		})
 	}
 }

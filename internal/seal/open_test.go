@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -37,6 +39,17 @@ func TestOpenGivesBackWhatWasSealed(t *testing.T) {
 	}
 }
 
+func TestOpenFindsTheModificationDetectionCodeWhereverChunksEnd(t *testing.T) {
+	key, err := NewSessionKey()
+	assert.NilError(t, err)
+	data := randomBytes(t, chunkSize+100)
+	for size := chunkSize - 100; size < chunkSize+100; size++ {
+		got, err := opened(sealedWith(t, nil, key, data[:size], 1<<20, Options{}), Keys{SessionKey: key})
+		assert.NilError(t, err, "%d bytes", size)
+		assert.Assert(t, bytes.Equal(got, data[:size]), "%d bytes", size)
+	}
+}
+
 func TestOpenReadsWhatGPGSeals(t *testing.T) {
 	gpg, file := newGPG(t), passphraseFile(t, passphrase)
 	text := []byte(strings.Repeat("the quick brown fox jumps over the lazy dog\n", 20000))
@@ -44,7 +57,7 @@ func TestOpenReadsWhatGPGSeals(t *testing.T) {
 		for _, compress := range []string{"none", "zip", "zlib", "bzip2"} {
 			for _, armor := range []string{"--no-armor", "--armor"} {
 				t.Run(fmt.Sprintf("%s %s %s", cipher, compress, armor), func(t *testing.T) {
-					args := []string{"--passphrase-file", file, "--cipher-algo", cipher, "--compress-algo", compress, armor, "--force-mdc", "--symmetric"}
+					args := []string{"--passphrase-file", file, "--cipher-algo", cipher, "--compress-algo", compress, armor, "--force-mdc", "--s2k-count", "65536", "--symmetric"}
 					got, err := opened(gpg.must(t, text, args...), Keys{Passphrase: []byte(passphrase)})
 					assert.NilError(t, err)
 					assert.Assert(t, bytes.Equal(got, text))
@@ -52,6 +65,56 @@ func TestOpenReadsWhatGPGSeals(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestOpenReadsEverySizeAtTheBordersOfGPGsChunks(t *testing.T) {
+	gpg, file := newGPG(t), passphraseFile(t, passphrase)
+	const part = 8 << 10 // of gpg's partial lengths
+	args := []string{"--passphrase-file", file, "--s2k-count", "65536", "--output", "-", "--symmetric"}
+	for _, size := range []int{0, 1, 191, 192, part - 30, part - 8, part - 7, part - 1, part, part + 1, 2 * part, chunkSize - 49, chunkSize - 27, chunkSize, 3<<20 + 7} {
+		for _, compress := range []string{"none", "zlib"} {
+			t.Run(fmt.Sprintf("%d bytes, compression %s", size, compress), func(t *testing.T) {
+				data := randomBytes(t, size)
+				path := filepath.Join(t.TempDir(), "data")
+				assert.NilError(t, os.WriteFile(path, data, 0o600))
+				piped := gpg.must(t, data, append([]string{"--compress-algo", compress}, args...)...)
+				named := gpg.must(t, nil, append(append([]string{"--compress-algo", compress}, args...), path)...)
+				for name, message := range map[string][]byte{"partial lengths": piped, "fixed length": named} {
+					got, err := opened(message, Keys{Passphrase: []byte(passphrase)})
+					assert.NilError(t, err, name)
+					assert.Assert(t, bytes.Equal(got, data), name)
+				}
+			})
+		}
+	}
+}
+
+func TestOpenReadsWhatGPGSealsForPublicKeys(t *testing.T) {
+	gpg := newGPG(t).with(t, "rsa.pgp", "curve25519.pgp", "protected.pgp")
+	data := randomBytes(t, 50000)
+	message := gpg.must(t, data, "--recipient", "rsa@example.com", "--recipient", "curve25519@example.com",
+		"--hidden-recipient", "protected@example.com", "--encrypt")
+	for file, passphrase := range map[string]string{"rsa.secret.pgp": "", "curve25519.secret.pgp": "", "protected.secret.pgp": "the key is locked"} {
+		t.Run(file, func(t *testing.T) {
+			got, err := opened(message, Keys{Identities: identities(t, file, passphrase)})
+			assert.NilError(t, err)
+			assert.Assert(t, bytes.Equal(got, data))
+		})
+	}
+}
+
+func TestOpenTakesTheSessionKeyThatGPGShows(t *testing.T) {
+	gpg, file := newGPG(t), passphraseFile(t, passphrase)
+	message := gpg.must(t, []byte("text"), "--passphrase-file", file, "--symmetric")
+	shown := gpg.must(t, message, "--passphrase-file", file, "--show-session-key", "--status-fd", "1", "--decrypt")
+	_, line, found := strings.Cut(string(shown), "SESSION_KEY ")
+	assert.Assert(t, found, "%s", shown)
+	line, _, _ = strings.Cut(line, "\n")
+	key, err := ParseSessionKey([]byte(line))
+	assert.NilError(t, err)
+	got, err := opened(message, Keys{SessionKey: key})
+	assert.NilError(t, err)
+	assert.Equal(t, string(got), "text")
 }
 
 func BenchmarkOpen(b *testing.B) {

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strconv"
 
@@ -102,9 +101,6 @@ func (k SessionKey) String() string { return hidden }
 
 // GoString never shows the key.
 func (k SessionKey) GoString() string { return hidden }
-
-// Format never shows the key, whatever the verb.
-func (k SessionKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) } // fmt keeps the error of its writer
 
 // LogValue never shows the key.
 func (k SessionKey) LogValue() slog.Value { return slog.StringValue(hidden) }

@@ -57,8 +57,7 @@ func TestGPGOpensWhatWasSealedForAPassphrase(t *testing.T) {
 	gpg, file := newGPG(t), passphraseFile(t, passphrase)
 	key, err := NewSessionKey()
 	assert.NilError(t, err)
-	packets, err := Lock{Passphrase: []byte(passphrase)}.Packets(key)
-	assert.NilError(t, err)
+	packets := quickLock(t, key)
 	const first = chunkSize - len(literalHead) // what the first chunk of the literal packet holds
 	const outer = chunkSize - sealedVersion - prefixSize - 2 - len(literalHead) - 22
 	sizes := []int{
@@ -107,6 +106,13 @@ func TestGPGOpensWhatWasSealedForPublicKeys(t *testing.T) {
 	}
 }
 
+func TestGPGOpensWhatIsStretchedInEarnest(t *testing.T) {
+	message, _ := sealed(t, Lock{Passphrase: []byte(passphrase)}, []byte("text"), 10, Options{})
+	assert.Equal(t, string(newGPG(t).must(t, message, "--passphrase-file", passphraseFile(t, passphrase), "--decrypt")), "text")
+	_, err := newGPG(t).run(t, message, "--passphrase-file", passphraseFile(t, "wrong"), "--decrypt")
+	assert.ErrorContains(t, err, "exit status 2")
+}
+
 func TestGPGFindsTheSessionKeyThatWeDrew(t *testing.T) {
 	message, key := sealed(t, Lock{Passphrase: []byte(passphrase)}, []byte("text"), 10, Options{})
 	got := newGPG(t).must(t, message, "--override-session-key", string(key.Reveal()), "--decrypt")
@@ -118,7 +124,9 @@ func TestWriterMakesTheSamePacketsHoweverTheDataComes(t *testing.T) {
 	data := randomBytes(t, 3*chunkSize+77)
 	for _, piece := range []int{512, 4096 + 1, chunkSize, 1 << 20} {
 		t.Run(fmt.Sprintf("pieces of %d bytes", piece), func(t *testing.T) {
-			message, _ := sealed(t, Lock{Passphrase: []byte(passphrase)}, data, piece, Options{})
+			key, err := NewSessionKey()
+			assert.NilError(t, err)
+			message := sealedWith(t, quickLock(t, key), key, data, piece, Options{})
 			assert.Assert(t, bytes.Equal(gpg.must(t, message, "--passphrase-file", file, "--decrypt"), data))
 		})
 	}
