@@ -132,10 +132,10 @@ func (n *Node) awaitEngine(ctx context.Context) error {
 			return HandOver(n.Socket)
 		}
 		if !n.engineRuns() {
-			return fmt.Errorf("the engine of node %s ended: %s", n.Name, lastLines(n.logPath("engine"), 5))
+			return fmt.Errorf("the engine of node %s ended: %s", n.Name, lastLines(n.logPath("engine")))
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return fmt.Errorf("wait for the engine of node %s: %w: %s", n.Name, err, lastLines(n.logPath("engine"), 5))
+			return fmt.Errorf("wait for the engine of node %s: %w: %s", n.Name, err, lastLines(n.logPath("engine")))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"context"
 	"os/exec"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestTheToolsImageSealsATarInTheVendorsShape(t *testing.T) {
 	assert.NilError(t, seal.Run(), "%s", &said)
 
 	home := t.TempDir()
-	t.Cleanup(func() { assert.NilError(t, exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()) })
+	t.Cleanup(func() { assert.NilError(t, run(context.Background(), "gpgconf", "--homedir", home, "--kill", "all")) })
 	unseal := exec.CommandContext(t.Context(), "gpg", "--homedir", home, "--batch", "--quiet",
 		"--pinentry-mode", "loopback", "--passphrase", "a passphrase of a test", "--decrypt")
 	unseal.Stdin = &sealed

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -66,7 +67,7 @@ func asInvoker(command *exec.Cmd) {
 
 // makeOwned makes a folder as the user behind sudo, so that parents which are missing belong to that user too.
 func makeOwned(dir string) error {
-	command := exec.Command(program("mkdir"), "-p", dir)
+	command := exec.CommandContext(context.Background(), program("mkdir"), "-p", dir)
 	asInvoker(command)
 	if said, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("make %s: %w: %s", dir, err, said)

@@ -40,8 +40,8 @@ func TestEachEngineRunsContainersAndIsReachedOnEveryWay(t *testing.T) {
 				_, err = Go(t.Context(), ".", "build", "-o", program, "./testdata/hello")
 				assert.NilError(t, err)
 				assert.NilError(t, ImportProgram(t.Context(), engine, "test/hello:1", program))
-				stdout, _ := outputOf(t, engine, runContainer(t, engine, "test/hello:1"))
-				assert.Equal(t, stdout, "hello from a container\n")
+				said := outputOf(t, engine, runContainer(t, engine, "test/hello:1"))
+				assert.Equal(t, said, "hello from a container\n")
 			})
 			t.Run("a port of a container can be published", func(t *testing.T) {
 				port := nat.Port("12379/tcp")

@@ -77,7 +77,8 @@ func readTail(path string, size int) string {
 }
 
 // lastLines returns the end of a log for an error message.
-func lastLines(path string, count int) string {
+func lastLines(path string) string {
+	const count = 5
 	lines := strings.Split(strings.TrimSpace(readTail(path, 16<<10)), "\n")
 	return strings.Join(lines[max(0, len(lines)-count):], "\n")
 }

@@ -67,8 +67,10 @@ func (n *Node) unshare() (err error) {
 	return awaitReady(said, log.Name())
 }
 
+// firstProcess ends when the lab ends it, and with no context.
 func (n *Node) firstProcess() *exec.Cmd {
-	command := exec.Command(program("sh"), filepath.Join(n.Dir, "node.sh"), n.Dir, n.Name, n.disk())
+	command := exec.CommandContext(context.Background(),
+		program("sh"), filepath.Join(n.Dir, "node.sh"), n.Dir, n.Name, n.disk())
 	command.Env = cleanEnvironment()
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Setsid:     true,
@@ -92,7 +94,7 @@ func awaitReady(from io.Reader, log string) error {
 		return nil
 	}
 	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("its namespaces could not be made: %s", lastLines(log, 5))
+		return fmt.Errorf("its namespaces could not be made: %s", lastLines(log))
 	}
 	return err
 }

@@ -125,7 +125,7 @@ func (n *Node) awaitSSH(ctx context.Context) error {
 			return connection.Close()
 		}
 		if pause(ctx, 20*time.Millisecond) != nil {
-			return fmt.Errorf("wait for sshd on node %s: %w: %s", n.Name, err, lastLines(n.logPath("sshd"), 5))
+			return fmt.Errorf("wait for sshd on node %s: %w: %s", n.Name, err, lastLines(n.logPath("sshd")))
 		}
 	}
 }
