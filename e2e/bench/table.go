@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/docker/docker/api/types/volume"
@@ -38,14 +37,10 @@ func (t *table) ratio(row string, a, b time.Duration) { t.put(row, "ratio", a.Se
 func (t *table) print(to io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "\n%s\n", t.title)
-	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "min\tmedian\tmax\t \t")
+	fmt.Fprintf(&text, "%9s %9s %9s\n", "min", "median", "max")
 	for _, row := range t.order {
 		values := slices.Sorted(slices.Values(t.rows[row]))
-		fmt.Fprintf(w, "%.2f\t%.2f\t%.2f\t%s\t%s\n", values[0], values[len(values)/2], values[len(values)-1], t.units[row], row)
-	}
-	if err := w.Flush(); err != nil {
-		return err
+		fmt.Fprintf(&text, "%9.2f %9.2f %9.2f  %-6s %s\n", values[0], values[len(values)/2], values[len(values)-1], t.units[row], row)
 	}
 	_, err := io.WriteString(to, text.String())
 	return err
