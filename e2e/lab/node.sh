@@ -10,14 +10,17 @@ read -r _ || exit 0
 mount --make-rslave /
 mount -t proc proc /proc
 
-# This copy must not keep alive what other engines have mounted.
-cat /proc/mounts | while read -r _ where kind _; do
+# This copy must not keep alive what other engines have mounted. The list is read as a whole before it shrinks.
+mounts=$(cat /proc/mounts)
+while read -r _ where kind _; do
 	case $kind:$where in
 	nsfs:/run/* | overlay:/*/merged | fuse.fuse-overlayfs:/*/merged | tmpfs:/*/mounts/shm)
 		umount -l "$where" || :
 		;;
 	esac
-done
+done <<END
+$mounts
+END
 
 echo "$name" >/proc/sys/kernel/hostname
 ip link set lo up
