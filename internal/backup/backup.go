@@ -47,7 +47,7 @@ type backup struct {
 	packets  []byte
 	out      *output.File // nil for standard output
 	nonce    string       // what FILE.part holds, where the agent might see it
-	ownSpool bool         // the volume of the spool is one that we made
+	ownSpool bool         // the volume of the spool is one that a backup made, this one or an earlier one
 	agent    *conversation
 	touched  bool // the agent has its order
 }

@@ -48,6 +48,9 @@ type box struct {
 	stopped chan struct{}
 }
 
+// fromAgent marks the context of the agent's own calls.
+type fromAgent struct{}
+
 func (b *box) inspect() container.InspectResponse {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,7 +81,7 @@ func (b *box) start(m *manager) error {
 		Engine: engine.New(m), Records: m, Volumes: m.volumes,
 		Spool: filepath.Join(m.volumes, b.mounted(engine.SpoolPath)), Output: b.mounted(engine.OutputPath),
 	}
-	ctx, signal := context.WithCancel(context.Background()) // as the engine does, it outlives the caller
+	ctx, signal := context.WithCancel(context.WithValue(context.Background(), fromAgent{}, true))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.state, b.signal, b.stopped = "running", signal, make(chan struct{})
@@ -116,6 +119,7 @@ type logStream struct {
 	follow bool
 	cut    func(read int) bool
 	read   int
+	broken chan struct{}
 }
 
 func (s *logStream) Read(p []byte) (int, error) {
@@ -135,6 +139,8 @@ func (s *logStream) Read(p []byte) (int, error) {
 		}
 		select {
 		case <-grown:
+		case <-s.broken:
+			return 0, io.ErrUnexpectedEOF
 		case <-s.ctx.Done():
 			return 0, s.ctx.Err()
 		}

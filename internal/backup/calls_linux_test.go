@@ -20,6 +20,7 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/docker-ucp/docker-ucp/internal/engine"
@@ -34,7 +35,9 @@ func (m *manager) ContainerLogs(ctx context.Context, _ string, options container
 	if m.agent == nil {
 		return nil, fmt.Errorf("no such container: %w", cerrdefs.ErrNotFound)
 	}
-	return &logStream{ctx: ctx, box: m.agent, follow: options.Follow, cut: m.cut}, nil
+	stream := &logStream{ctx: ctx, box: m.agent, follow: options.Follow, cut: m.cut, broken: make(chan struct{})}
+	m.streams = append(m.streams, stream)
+	return stream, nil
 }
 
 func (m *manager) ImageImport(ctx context.Context, source image.ImportSource, name string, _ image.ImportOptions) (io.ReadCloser, error) {
@@ -48,6 +51,18 @@ func (m *manager) ImageImport(ctx context.Context, source image.ImportSource, na
 	defer m.mu.Unlock()
 	m.images = append(m.images, name)
 	return io.NopCloser(strings.NewReader(`{"status":"sha256:1"}`)), nil
+}
+
+func (m *manager) ImageInspect(ctx context.Context, name string, _ ...client.ImageInspectOption) (image.InspectResponse, error) {
+	if err := m.call(ctx, "inspect image"); err != nil {
+		return image.InspectResponse{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !slices.Contains(m.images, name) {
+		return image.InspectResponse{}, cerrdefs.ErrNotFound
+	}
+	return image.InspectResponse{}, nil
 }
 
 func (m *manager) ImageRemove(ctx context.Context, name string, _ image.RemoveOptions) ([]image.DeleteResponse, error) {
@@ -128,8 +143,19 @@ func (m *manager) ContainerAttach(ctx context.Context, _ string, _ container.Att
 	m.agent.mu.Lock()
 	defer m.agent.mu.Unlock()
 	m.agent.stdin = theirs
+	if m.feed != nil {
+		ours = fed{ours, m.feed(ours)}
+	}
 	return types.HijackedResponse{Conn: ours}, nil
 }
+
+// fed is a connection that is written to through something else.
+type fed struct {
+	net.Conn
+	to io.Writer
+}
+
+func (f fed) Write(p []byte) (int, error) { return f.to.Write(p) }
 
 func (m *manager) ContainerKill(ctx context.Context, _, _ string) error {
 	if err := m.call(ctx, "signal"); err != nil {

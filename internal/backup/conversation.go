@@ -97,8 +97,11 @@ func (c *conversation) recall(ctx context.Context) error {
 	if err := errors.Join(err, c.follow(ctx, c.lastWord)); err != nil {
 		return err
 	}
-	if c.plan == nil || c.last != nil && c.last.Type == agent.Finished {
+	switch {
+	case c.plan == nil: // nothing was touched
 		return nil
+	case c.last != nil && c.last.Type == agent.Finished:
+		return notResumed(c.plan, c.last.NotResumed)
 	}
 	return c.failed()
 }

@@ -21,7 +21,7 @@ const (
 	endingPause    = 50 * time.Millisecond
 )
 
-// steadyTime is how long a connection must have held to count as made again, even if nothing was said over it.
+// steadyTime is how long a connection must have held to count as made again, even if nothing new was said over it.
 const steadyTime = 10 * time.Second
 
 // errNoLastWord ends a phase that the agent did not end.
@@ -34,7 +34,7 @@ func (c *conversation) follow(ctx context.Context, enough func() bool) (err erro
 	var lost time.Time
 	for {
 		seen, began := c.seq, time.Now()
-		broke := c.read(ctx, enough)
+		connected, broke := c.read(ctx, enough)
 		if enough() {
 			return nil
 		}
@@ -48,7 +48,7 @@ func (c *conversation) follow(ctx context.Context, enough func() bool) (err erro
 			return nil
 		case unreachable == nil && exited:
 			return c.readRest(ctx)
-		case c.seq > seen, unreachable == nil && time.Since(began) > steadyTime:
+		case c.seq > seen, connected && time.Since(began) > steadyTime:
 			lost = time.Time{}
 		}
 		broke = errors.Join(broke, unreachable)
@@ -78,16 +78,19 @@ func pause(ctx context.Context, length time.Duration) error {
 	}
 }
 
-// read hears the log until enough says so, the agent ends or the connection breaks.
-func (c *conversation) read(ctx context.Context, enough func() bool) error {
+// read hears the log until enough says so, the agent ends or the connection breaks. It reports whether there was a
+// connection: a log that is read again begins with what was said before.
+func (c *conversation) read(ctx context.Context, enough func() bool) (connected bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.said.Reset()
-	return c.agent.Log(ctx, &lineWriter{line: func(line []byte) {
+	err = c.agent.Log(ctx, &lineWriter{line: func(line []byte) {
+		connected = true
 		if c.hear(line); enough() {
 			cancel()
 		}
 	}}, bounded{&c.said}, true)
+	return connected, err
 }
 
 // readRest reads what was logged between the last line and the end.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,10 +47,14 @@ type manager struct {
 	labels  map[string]map[string]string
 	images  []string
 	calls   []string
-	before  func(call string) error // called before each call, which its error fails
-	agent   *box                    // our container; nil for none
-	program program                 // what the agent's container runs
-	cut     func(read int) bool     // breaks a log stream that has been read so far
+	before  func(call string) error        // called before each call, which its error fails
+	wire    func(call string) error        // as before, but not for the agent, which has a socket of its machine
+	feed    func(io.WriteCloser) io.Writer // what the plugin writes the agent's input to
+	down    bool                           // the plugin has no connection
+	streams []*logStream
+	agent   *box                // our container; nil for none
+	program program             // what the agent's container runs
+	cut     func(read int) bool // breaks a log stream that has been read so far
 	spoil   func(content []byte) []byte
 	binds   func(path string) bool // which files the engine's machine has
 	next    int
@@ -106,14 +111,43 @@ func (m *manager) call(ctx context.Context, words ...string) error {
 	call := strings.Join(words, " ")
 	m.mu.Lock()
 	m.calls = append(m.calls, call)
-	before := m.before
+	hooks := []func(string) error{m.before, m.wire}
+	down := m.down
 	m.mu.Unlock()
-	if before != nil {
-		if err := before(call); err != nil {
+	if ctx.Value(fromAgent{}) != nil {
+		hooks, down = hooks[:1], false
+	}
+	if down {
+		return errors.New("connection refused")
+	}
+	for _, hook := range hooks {
+		if hook == nil {
+			continue
+		}
+		if err := hook(call); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
+}
+
+// setDown takes the plugin's connection away, or gives it back.
+func (m *manager) setDown(down bool) {
+	m.mu.Lock()
+	m.down = down
+	m.mu.Unlock()
+	if down {
+		m.breakStreams()
+	}
+}
+
+func (m *manager) breakStreams() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, stream := range m.streams {
+		close(stream.broken)
+	}
+	m.streams = nil
 }
 
 func (m *manager) DaemonHost() string    { return m.host }

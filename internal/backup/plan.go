@@ -7,8 +7,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/docker/go-units"
-
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
@@ -49,47 +47,64 @@ func restingNames(instance *ucp.Instance, plan *quiesce.Plan) []string {
 func (p *Plan) Write(w io.Writer) error {
 	out := &lines{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	out.add("UCP %s, instance %s, on %s", orUnknown(p.Version), p.ID, p.Node)
-	step := 1
 	for _, wave := range p.Quiesce.Waves {
+		out.step++
 		for _, target := range wave {
-			out.add("%d\t%s\t%s\t%s", step, target.Action, target.Name, cause(target.Action))
+			out.add("%d\t%s\t%s\t%s", out.step, target.Action, target.Name, cause(target.Action))
 		}
-		step++
 	}
-	switch {
-	case p.Clone:
-		out.add("%d\tclone\tvolumes\tread when UCP is back", step)
-	case p.NoClone != "":
-		out.add("%d\tread\tvolumes\twhile UCP rests: %s", step, p.NoClone)
-	default:
-		out.add("%d\tread\tvolumes\twhile UCP rests", step)
-	}
-	for _, volume := range p.Volumes {
-		out.add("\t\t%s\t%s, %d entries", volume.Name, units.HumanSize(float64(volume.Bytes)), volume.Entries)
-	}
-	out.add("%d\tresume\tall of the above\tin reverse order", step+1)
-	p.addDelivery(out, step+2)
+	p.addCapture(out)
 	for _, name := range p.Resting {
 		out.add("\tstays\t%s\tas it is", name)
 	}
 	for _, name := range p.Excluded {
 		out.add("\tleft out\t%s\tby --exclude-volume", name)
 	}
-	out.add("room\tneeded at most %s\tfree %s", units.HumanSize(float64(p.Needed)), units.HumanSize(float64(p.Free)))
+	out.add("room: at most %s needed, %s free", human(p.Needed), human(p.Free))
 	for _, warning := range p.Warnings {
 		out.add("warning: %s", warning)
 	}
 	return out.end()
 }
 
-func (p *Plan) addDelivery(out *lines, step int) {
+// addCapture is what stands between the last container that stops and the archive in its place.
+func (p *Plan) addCapture(out *lines) {
+	into := "into volume " + p.Spool
+	if p.Direct {
+		into = "into " + p.Output + ", which the manager sees"
+	}
+	resume := func() {
+		if p.Quiesce.Len() > 0 {
+			out.next("resume\tall of the above\tin reverse order")
+		}
+	}
+	switch {
+	case p.Clone:
+		out.next("clone\tvolumes\tinside their file system")
+		p.addVolumes(out)
+		resume()
+		out.next("archive\tclones\t%s", into)
+	case p.NoClone != "":
+		out.next("archive\tvolumes\t%s; no clone: %s", into, p.NoClone)
+		p.addVolumes(out)
+		resume()
+	default:
+		out.next("archive\tvolumes\t%s", into)
+		p.addVolumes(out)
+		resume()
+	}
 	switch {
 	case p.Direct:
-		out.add("%d\tseal\tinto %s\tthe manager sees that file", step, p.Output)
 	case p.Output == "":
-		out.add("%d\tseal\tinto volume %s\tthen to standard output", step, p.Spool)
+		out.next("fetch\tthe archive\tto standard output")
 	default:
-		out.add("%d\tseal\tinto volume %s\tthen fetched into %s", step, p.Spool, p.Output)
+		out.next("fetch\tthe archive\tinto %s", p.Output)
+	}
+}
+
+func (p *Plan) addVolumes(out *lines) {
+	for _, volume := range p.Volumes {
+		out.add("\t\t%s\t%s, %d entries", volume.Name, human(volume.Bytes), volume.Entries)
 	}
 }
 
@@ -110,8 +125,15 @@ func orUnknown(version string) string {
 // lines writes lines and keeps the first error. Names come from the manager, and may not reach a terminal that would
 // obey them.
 type lines struct {
-	w   *tabwriter.Writer
-	err error
+	w    *tabwriter.Writer
+	step int
+	err  error
+}
+
+// next adds a line for the next step.
+func (l *lines) next(format string, args ...any) {
+	l.step++
+	l.add("%d\t"+format, append([]any{l.step}, args...)...)
 }
 
 func (l *lines) add(format string, args ...any) {

@@ -83,4 +83,5 @@ func sealedSize(survey *agent.Survey) int64 {
 	return size + size>>10
 }
 
+// human writes a size as docker does.
 func human(bytes int64) string { return units.HumanSize(float64(bytes)) }

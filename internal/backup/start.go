@@ -83,11 +83,6 @@ func (b *backup) startAgent(ctx context.Context) error {
 		return err
 	}
 	b.undo.add(endByHand, func(ctx context.Context) error { return b.removeAgent(ctx, container) })
-	if !b.ownSpool { // it may be one that a run left behind; now that the name is ours nobody else uses it
-		if b.ownSpool, err = b.isOurs(ctx, b.opts.Spool); err != nil {
-			return err
-		}
-	}
 	stdin, err := container.Start(ctx)
 	if err != nil {
 		return err

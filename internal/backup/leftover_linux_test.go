@@ -1,0 +1,188 @@
+package backup
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/pkg/stdcopy"
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/assert/cmp"
+
+	"github.com/docker-ucp/docker-ucp/internal/engine"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+)
+
+// leave puts an agent of an earlier run on the manager, with what is in its log.
+func (m *manager) leave(tb testing.TB, state, spool string, log ...string) {
+	tb.Helper()
+	m.images = append(m.images, "docker-ucp/agent:old")
+	m.agent = &box{
+		id: "agent-old", image: "docker-ucp/agent:old", labels: map[string]string{engine.LabelStartedBy: "root@cron"},
+		created: time.Now().Add(-time.Hour), state: state, grown: make(chan struct{}),
+		mounts: []mount.Mount{{Type: mount.TypeVolume, Source: spool, Target: engine.SpoolPath}},
+	}
+	out := stdcopy.NewStdWriter(m.agent, stdcopy.Stdout)
+	for _, line := range log {
+		_, err := out.Write([]byte(line + "\n"))
+		assert.NilError(tb, err)
+	}
+}
+
+const (
+	quiescing = `{"seq":2,"type":"quiescing","plan":{"waves":[[{"id":"ucp-agent","name":"ucp-agent","action":"pause"}],[{"id":"ucp-kv","name":"ucp-kv","action":"stop"}]]}}`
+	resumed   = `{"seq":3,"type":"resumed","downtime":4000}`
+	halfUp    = `{"seq":3,"type":"resumed","downtime":4000,"not_resumed":["ucp-kv"]}`
+)
+
+func TestARunningBackupIsNotDisturbed(t *testing.T) {
+	tests := map[string]struct {
+		state string
+		age   time.Duration
+	}{
+		"at work":                        {"running", time.Hour},
+		"made and about to be started":   {"created", time.Second},
+		"at work, on a clock before our": {"running", -time.Hour},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := newManager(t)
+				m.leave(t, test.state, DefaultSpool, quiescing)
+				m.agent.created = time.Now().Add(-test.age)
+				before := m.agent
+				r := m.backUp(t, nil)
+				assert.ErrorContains(t, r.err, "another backup is running on this manager since ")
+				assert.ErrorContains(t, r.err, "started by root@cron")
+				assertRefused(t, r.err, "see what it does: docker logs --follow docker-ucp-agent")
+				assert.Check(t, m.agent == before)
+				assert.Equal(t, len(m.images), 1)
+				assert.Equal(t, len(m.moved()), 0)
+				r.assertNoFile(t)
+			})
+		})
+	}
+}
+
+func TestWhatADeadRunLeftIsSetRightFirst(t *testing.T) {
+	tests := map[string]struct {
+		state  string
+		log    []string
+		moved  []string // before the backup's own six calls
+		warned bool
+	}{
+		"never started":                       {state: "created"},
+		"ended before it touched anything":    {state: "exited", log: []string{`{"seq":1,"type":"surveyed"}`}},
+		"died with UCP at rest":               {state: "exited", log: []string{quiescing}, moved: []string{"start ucp-kv", "unpause ucp-agent"}, warned: true},
+		"ended with UCP back":                 {state: "exited", log: []string{quiescing, resumed}},
+		"ended with a container that is down": {state: "exited", log: []string{quiescing, halfUp}, moved: []string{"start ucp-kv", "unpause ucp-agent"}, warned: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := newManager(t)
+				m.add(t, DefaultSpool, map[string]string{engine.LabelStartedBy: "root@cron"})
+				m.leave(t, test.state, DefaultSpool, test.log...)
+				if test.moved != nil {
+					m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
+				}
+				r := m.backUp(t, nil)
+				assert.NilError(t, r.err)
+				r.assertArchive(t)
+				m.assertUntouched(t)
+				moved := m.moved()
+				assert.DeepEqual(t, moved[:len(moved)-6], append([]string{}, test.moved...))
+				said := r.talk.String()
+				assert.Equal(t, strings.Contains(said, "an earlier backup, started by root@cron, died and left UCP at rest"), test.warned)
+				assert.Check(t, cmp.Contains(said, "removing what an earlier backup left on the manager, started by root@cron"))
+			})
+		})
+	}
+}
+
+func TestALeftoverInTheOperatorsVolumeIsTakenOutAndTheVolumeStays(t *testing.T) {
+	for _, name := range []string{"large-disk", DefaultSpool} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := newManager(t)
+				m.add(t, name, map[string]string{"owner": "operations"})
+				plain := filepath.Join(m.volumes, name, "docker-ucp", "clones", "1")
+				assert.NilError(t, os.MkdirAll(filepath.Dir(plain), 0o700))
+				assert.NilError(t, os.WriteFile(plain, []byte("a clone in plain"), 0o600))
+				m.leave(t, "exited", name)
+				r := m.backUp(t, func(r *run) { r.opts.Spool = "another" })
+				assert.NilError(t, r.err)
+				left, err := os.ReadDir(filepath.Join(m.volumes, name))
+				assert.NilError(t, err)
+				assert.Equal(t, len(left), 0)
+				delete(m.labels, name)
+				m.assertUntouched(t)
+			})
+		})
+	}
+}
+
+func TestALeftoverThatCannotBeEmptiedIsToldAndDoesNotStopTheBackup(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.add(t, "large-disk", nil)
+		m.leave(t, "exited", "large-disk")
+		m.before = func(call string) error {
+			if call == "start agent" && m.agent.id == "agent-old" {
+				return errors.New("bind source path does not exist: /backup/ucp.tar.part")
+			}
+			return nil
+		}
+		r := m.backUp(t, nil)
+		assert.NilError(t, r.err)
+		assert.Check(t, cmp.Contains(r.talk.String(), "what the earlier backup left in volume large-disk stays there until a backup uses that volume again"))
+		delete(m.labels, "large-disk")
+		m.assertUntouched(t)
+	})
+}
+
+func TestASpoolThatARunLeftWithoutItsAgentIsRemoved(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.add(t, DefaultSpool, map[string]string{engine.LabelStartedBy: "root@cron"})
+		r := m.backUp(t, nil)
+		assert.NilError(t, r.err)
+		m.assertUntouched(t)
+	})
+}
+
+func TestALeftoverThatKeepsUCPDownStopsTheBackup(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.leave(t, "exited", DefaultSpool, quiescing)
+		m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
+		m.before = func(call string) error {
+			if call == "unpause ucp-agent" {
+				return errors.New("cgroup is gone")
+			}
+			return nil
+		}
+		r := m.backUp(t, nil)
+		assert.ErrorContains(t, r.err, "bring UCP back: start ucp-agent again: cgroup is gone")
+		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
+		assert.DeepEqual(t, failure.Hints(r.err), []string{"docker unpause ucp-agent"})
+		assert.Check(t, m.agent != nil, "what tells how to bring UCP back is kept")
+	})
+}
+
+func TestADryRunLeavesALeftoverAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.leave(t, "exited", DefaultSpool, quiescing)
+		r := m.backUp(t, func(r *run) { r.opts.DryRun = true })
+		assertRefused(t, r.err, "take a backup, or look at: docker logs docker-ucp-agent")
+		assert.Check(t, m.agent != nil)
+		assert.Equal(t, len(m.moved()), 0)
+		assert.Check(t, !slices.Contains(m.calls, "import"))
+	})
+}
