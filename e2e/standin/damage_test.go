@@ -105,11 +105,9 @@ func (f fixture) testTornStore(t *testing.T, good string) {
 	assert.ErrorIs(t, err, store.ErrTorn)
 
 	f.replaceStore(t, torn)
-	err = f.Ping(ctx)
-	assert.ErrorContains(t, err, "500")
-	said, err := f.logs(ctx, "ucp-auth-store")
-	assert.NilError(t, err)
-	assert.Assert(t, strings.Contains(said, store.ErrTorn.Error()), said)
+	assert.ErrorContains(t, f.Ping(ctx), "500")
+	eventually(t, func(ctx context.Context) error { return f.said(ctx, "ucp-auth-store", store.ErrTorn.Error()) })
+	assert.ErrorContains(t, f.Ping(ctx), "500")
 	// A store of before, and no witness yet of what came after: as after a restore.
 	assert.NilError(t, os.Remove(filepath.Join(f.volume("ucp-auth-worker-data"), layout.WitnessFile)))
 	f.replaceStore(t, filepath.Join(good, "ucp-auth-store-data"))

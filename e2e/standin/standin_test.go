@@ -3,7 +3,7 @@ package standin
 import (
 	"bytes"
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -187,9 +187,14 @@ func (f fixture) agentSaid(ctx context.Context, want string) error {
 	if err != nil {
 		return err
 	}
-	said, err := f.logs(ctx, found[0].ID)
-	if err == nil && !strings.Contains(said, want) {
-		err = errors.New("not said yet")
+	return f.said(ctx, found[0].ID, want)
+}
+
+// said is an error until a container's last words hold what is wanted.
+func (f fixture) said(ctx context.Context, name, want string) error {
+	last, err := f.logs(ctx, name)
+	if err == nil && !strings.Contains(last, want) {
+		err = fmt.Errorf("%s has not said %q yet", name, want)
 	}
 	return err
 }

@@ -118,8 +118,6 @@ func TestOneForeignFileIsFound(t *testing.T) {
 	s, err := Open(dir)
 	assert.NilError(t, err)
 	s.step = func() {}
-	s.clocks.count()
-	s.clocks.count()
 	for n := range uint64(200) {
 		assert.NilError(t, s.write(n+201))
 	}
