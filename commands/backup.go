@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/docker-ucp/docker-ucp/internal/backup"
-	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/output"
 	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
@@ -101,7 +100,7 @@ func runBackup(cmd *cobra.Command, dockerCLI command.Cli, version string, opts b
 	if err != nil {
 		return err
 	}
-	eng := engine.New(dockerCLI.Client()) // first: the CLI exits by itself where it cannot make one
+	eng := connect(dockerCLI)
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	core, err := opts.core(cmd, path)

@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 )
@@ -39,7 +39,7 @@ func (b *bench) agentPeak(ctx context.Context) int64 {
 	if err != nil || state.State.Pid == 0 {
 		return 0
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", state.State.Pid))
+	status, err := os.ReadFile(filepath.Join(b.node.Root(), "proc", strconv.Itoa(state.State.Pid), "status"))
 	if err != nil {
 		return 0
 	}
