@@ -28,9 +28,8 @@ import (
 )
 
 const (
-	testInstance = "UCP:ONE"
-	remoteHost   = "tcp://manager1:2376"
-	localHost    = "unix:///var/run/docker.sock"
+	remoteHost = "tcp://manager1:2376"
+	localHost  = "unix:///var/run/docker.sock"
 )
 
 // manager is an engine with UCP on it and a place for our agent, which runs in this process. A call that it does not

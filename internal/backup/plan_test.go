@@ -16,7 +16,10 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
-const gigabyte = 1_000_000_000
+const (
+	testInstance = "UCP:ONE"
+	gigabyte     = 1_000_000_000
+)
 
 // discovered is a backup before its decision.
 func discovered(opts Options) *backup {
