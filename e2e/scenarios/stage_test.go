@@ -37,8 +37,9 @@ type stage struct {
 func newStage(t *testing.T, options lab.Options, ucp standin.Options) *stage {
 	t.Helper()
 	s := newEngine(t, options)
-	ucp.Address, ucp.BundleDir = s.node.Address, t.TempDir()
-	var err error
+	program, err := standin.Build(t.Context(), programs(t))
+	assert.NilError(t, err)
+	ucp.Address, ucp.BundleDir, ucp.Program = s.node.Address, t.TempDir(), program
 	s.ucp, err = standin.Deploy(t.Context(), s.engine, ucp)
 	assert.NilError(t, err)
 	return s
@@ -74,13 +75,18 @@ func (s *stage) installPlugin(t *testing.T) {
 // buildPlugin builds the plugin as the Makefile does. Go's own cache makes the second time cheap.
 func buildPlugin(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "docker-ucp")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
-	build.Dir = filepath.Join("..", "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
-	assert.NilError(t, err, string(out))
+	program := filepath.Join(programs(t), "docker-ucp")
+	_, err := lab.Go(t.Context(), filepath.Join("..", ".."), "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
+	assert.NilError(t, err)
 	return program
+}
+
+// programs is a folder for what is built: of the user behind sudo, who builds it.
+func programs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	assert.NilError(t, lab.HandOver(dir))
+	return dir
 }
 
 // answer is what a command printed and how it ended.
