@@ -95,7 +95,7 @@ func (e *Engine) refuseForeign(ctx context.Context, program io.ReaderAt) error {
 }
 
 func goarch(machine elf.Machine) string {
-	switch machine { //nolint:exhaustive // the machines that engines run on; any other is named as the format names it.
+	switch machine { // the machines that engines run on; any other is named as the format names it
 	case elf.EM_X86_64:
 		return "amd64"
 	case elf.EM_AARCH64:
