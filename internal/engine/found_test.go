@@ -1,0 +1,151 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/volume"
+	"gotest.tools/v3/assert"
+
+	"github.com/docker-ucp/docker-ucp/internal/engine"
+)
+
+func TestASpoolIsOursWhenWeMadeIt(t *testing.T) {
+	missing := refusal(http.StatusNotFound, "no such volume: spool")
+	tests := map[string]struct {
+		inspect http.HandlerFunc
+		made    bool
+		ours    bool
+	}{
+		"made now":                     {missing, true, true},
+		"left by an earlier run":       {document(t, volume.Volume{Name: "spool", Labels: map[string]string{engine.LabelStartedBy: "bob"}}), false, true},
+		"the operator's own":           {document(t, volume.Volume{Name: "spool"}), false, false},
+		"the operator's own, labelled": {document(t, volume.Volume{Name: "spool", Labels: map[string]string{"a": "b"}}), false, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var sent *volume.CreateOptions
+			eng, _ := serve(t, engine.OldestAPI, map[string]http.HandlerFunc{
+				"GET /volumes/spool": test.inspect,
+				"POST /volumes/create": func(w http.ResponseWriter, r *http.Request) {
+					assert.Check(t, json.NewDecoder(r.Body).Decode(&sent))
+					answer(http.StatusCreated, `{"Name":"spool"}`)(w, r)
+				},
+			})
+			ours, err := eng.CreateSpool(t.Context(), "spool", "ann")
+			assert.NilError(t, err)
+			assert.Equal(t, ours, test.ours)
+			assert.Equal(t, sent != nil, test.made)
+			if sent != nil {
+				assert.DeepEqual(t, *sent, volume.CreateOptions{Name: "spool", Labels: map[string]string{engine.LabelStartedBy: "ann"}})
+			}
+		})
+	}
+}
+
+func TestASpoolThatCannotBeHadIsNamed(t *testing.T) {
+	ill := refusal(http.StatusInternalServerError, "ill")
+	eng, asked := serve(t, newest, map[string]http.HandlerFunc{"GET /volumes/spool": ill})
+	ours, err := eng.CreateSpool(t.Context(), "spool", "ann")
+	assert.ErrorContains(t, err, "look at volume spool: ")
+	assert.Check(t, !ours)
+
+	asked.answers["GET /volumes/spool"] = refusal(http.StatusNotFound, "no such volume: spool")
+	asked.answers["POST /volumes/create"] = ill
+	ours, err = eng.CreateSpool(t.Context(), "spool", "ann")
+	assert.ErrorContains(t, err, "create volume spool: ")
+	assert.Check(t, !ours)
+}
+
+func TestWhatIsRemovedAlreadyOrStillUsedIsNoError(t *testing.T) {
+	tests := map[string]struct {
+		answer http.HandlerFunc
+		fails  string
+	}{
+		"removed":               {answer(http.StatusOK, "[]"), ""},
+		"gone":                  {refusal(http.StatusNotFound, "no such thing"), ""},
+		"used by somebody else": {refusal(http.StatusConflict, "conflict: in use"), ""},
+		"the engine is ill":     {refusal(http.StatusInternalServerError, "ill"), "ill"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			eng, _ := serve(t, engine.OldestAPI, map[string]http.HandlerFunc{
+				"DELETE /volumes/spool": test.answer, "DELETE /images/docker-ucp/agent:1": test.answer,
+			})
+			volumeErr := eng.RemoveVolume(t.Context(), "spool")
+			imageErr := eng.RemoveImage(t.Context(), "docker-ucp/agent:1")
+			if test.fails == "" {
+				assert.NilError(t, volumeErr)
+				assert.NilError(t, imageErr)
+				return
+			}
+			assert.ErrorContains(t, volumeErr, "remove volume spool: ")
+			assert.ErrorContains(t, imageErr, "remove image docker-ucp/agent:1: ")
+			assert.ErrorContains(t, imageErr, test.fails)
+		})
+	}
+}
+
+// inspected is what an engine says of the agent's container.
+func inspected(state *container.State, config *container.Config) container.InspectResponse {
+	return container.InspectResponse{
+		ContainerJSONBase: &container.ContainerJSONBase{ID: "c1", Created: "2024-02-29T10:11:12.131415161Z", State: state},
+		Config:            config,
+	}
+}
+
+func TestAnAgentOfAnotherRunIsFound(t *testing.T) {
+	config := &container.Config{Image: "docker-ucp/agent:1", Labels: map[string]string{engine.LabelStartedBy: "bob@laptop"}}
+	since := time.Date(2024, 2, 29, 10, 11, 12, 131415161, time.UTC)
+	tests := map[string]struct {
+		answer http.HandlerFunc
+		want   *engine.Found // without Agent; nil for none
+	}{
+		"none":                     {refusal(http.StatusNotFound, "No such container: docker-ucp-agent"), nil},
+		"at work":                  {document(t, inspected(&container.State{Running: true}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Running: true, Since: since}},
+		"frozen by somebody":       {document(t, inspected(&container.State{Running: true, Paused: true}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Running: true, Since: since}},
+		"ended":                    {document(t, inspected(&container.State{Status: container.StateExited}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Since: since}},
+		"never started":            {document(t, inspected(&container.State{Status: container.StateCreated}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Since: since}},
+		"somebody else's own name": {document(t, inspected(&container.State{}, nil)), &engine.Found{Since: since}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			eng, _ := serve(t, engine.OldestAPI, map[string]http.HandlerFunc{"GET /containers/docker-ucp-agent/json": test.answer})
+			found, err := eng.FindAgent(t.Context())
+			assert.NilError(t, err)
+			if test.want == nil {
+				assert.Check(t, found == nil)
+				return
+			}
+			assert.Equal(t, found.ID, "c1")
+			found.Agent = nil
+			assert.DeepEqual(t, found, test.want)
+		})
+	}
+}
+
+func TestAnAgentThatCannotBeLookedForIsNoMissingOne(t *testing.T) {
+	undated := inspected(&container.State{}, nil)
+	undated.Created = "yesterday"
+	tests := map[string]struct {
+		answer http.HandlerFunc
+		fails  string
+	}{
+		"the engine is ill": {refusal(http.StatusInternalServerError, "ill"), "look for container docker-ucp-agent: "},
+		"an empty answer":   {answer(http.StatusOK, "{}"), "the engine does not say in which state"},
+		"no state":          {document(t, inspected(nil, nil)), "the engine does not say in which state"},
+		"no date":           {document(t, undated), "read when container docker-ucp-agent was created: "},
+		"a proxy's page":    {answer(http.StatusOK, "<html>"), "look for container docker-ucp-agent: "},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			eng, _ := serve(t, newest, map[string]http.HandlerFunc{"GET /containers/docker-ucp-agent/json": test.answer})
+			found, err := eng.FindAgent(t.Context())
+			assert.ErrorContains(t, err, test.fails)
+			assert.Check(t, found == nil)
+		})
+	}
+}
