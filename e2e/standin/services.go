@@ -64,10 +64,10 @@ func (u *UCP) services(ctx context.Context) ([]swarm.ServiceSpec, error) {
 	if u.opts.Minimal {
 		return specs, nil
 	}
-	return append(specs, userService()), nil
+	return append(specs, u.userService()), nil
 }
 
-// service is a global service of UCP. In a swarm of several nodes it stays on this one, where its volumes are.
+// service is a global service of UCP.
 func (u *UCP) service(name, image, role string, mounts ...string) swarm.ServiceSpec {
 	spec := swarm.ServiceSpec{
 		Annotations: swarm.Annotations{Name: name, Labels: u.labels()},
@@ -84,10 +84,16 @@ func (u *UCP) service(name, image, role string, mounts ...string) swarm.ServiceS
 		}
 		spec.TaskTemplate.ContainerSpec.Mounts = append(spec.TaskTemplate.ContainerSpec.Mounts, mount.Mount{Type: kind, Source: source, Target: target})
 	}
-	if u.node.Swarm.Nodes > 1 {
-		spec.TaskTemplate.Placement = &swarm.Placement{Constraints: []string{"node.id==" + u.node.Swarm.NodeID}}
-	}
+	spec.TaskTemplate.Placement = u.placement()
 	return spec
+}
+
+// placement keeps a service on the one node that has its image and its volumes, where the swarm has more.
+func (u *UCP) placement() *swarm.Placement {
+	if u.node.Swarm.Nodes == 1 {
+		return nil
+	}
+	return &swarm.Placement{Constraints: []string{"node.id==" + u.node.Swarm.NodeID}}
 }
 
 // publish opens a port on the node itself: the kernel of a test machine may have no routing mesh.
@@ -112,11 +118,14 @@ func (u *UCP) configMounts(ctx context.Context) ([]*swarm.ConfigReference, error
 	return mounts, nil
 }
 
-func userService() swarm.ServiceSpec {
+func (u *UCP) userService() swarm.ServiceSpec {
 	replicas := uint64(1)
 	return swarm.ServiceSpec{
-		Annotations:  swarm.Annotations{Name: webService, Labels: map[string]string{"com.example.shop": "web"}},
-		Mode:         swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &replicas}},
-		TaskTemplate: swarm.TaskSpec{ContainerSpec: &swarm.ContainerSpec{Image: webImage, Args: []string{"idle"}}},
+		Annotations: swarm.Annotations{Name: webService, Labels: map[string]string{"com.example.shop": "web"}},
+		Mode:        swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &replicas}},
+		TaskTemplate: swarm.TaskSpec{
+			ContainerSpec: &swarm.ContainerSpec{Image: webImage, Args: []string{"idle"}},
+			Placement:     u.placement(),
+		},
 	}
 }
