@@ -159,7 +159,7 @@ func TestWriterRefusesWhatCheckWouldRefuse(t *testing.T) {
 		"an entry that leads out":      {4, entry(regular("./ucp-kv/data/../../x", 0)), "no clean path"},
 		"a link to a later file":       {4, entry(&Entry{Name: "./ucp-kv/data/a", Type: tar.TypeLink, Linkname: "./ucp-kv/data/b"}), "no earlier file"},
 		"a link to itself":             {4, entry(&Entry{Name: "./ucp-kv/data/a", Type: tar.TypeLink, Linkname: "./ucp-kv/data/a"}), "no earlier file"},
-		"a link into another volume":   {4, entry(&Entry{Name: "./ucp-kv/data/a", Type: tar.TypeLink, Linkname: "./docker-ucp/x"}), "no earlier file"},
+		"a link into another volume":   {4, entry(&Entry{Name: "./ucp-kv/data/a", Type: tar.TypeLink, Linkname: "./docker-ucp/a"}), "no earlier file"},
 		"a link that leads out":        {4, entry(&Entry{Name: "./ucp-kv/data/a", Type: tar.TypeLink, Linkname: "./ucp-kv/../x"}), "no clean path"},
 		"an unknown kind":              {4, entry(&Entry{Name: "./ucp-kv/data/a", Type: 'S'}), "unknown kind"},
 		"a folder with content":        {4, entry(&Entry{Name: "./ucp-kv/data/a/", Type: tar.TypeDir, Size: 1}), "only a regular file"},

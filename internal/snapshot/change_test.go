@@ -3,6 +3,7 @@
 package snapshot
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -20,6 +21,9 @@ func TestAFileThatChangesWhileItIsReadIsAnErrorWithItsName(t *testing.T) {
 		"it shrinks":          func(path string) error { return os.Truncate(path, 1000) },
 		"it grows":            func(path string) error { return os.Truncate(path, 200_000) },
 		"it is written again": func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("y", 100_000)), 0o600) },
+		"it grows and hides it": func(path string) error {
+			return errors.Join(os.Truncate(path, 200_000), os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)))
+		},
 		"only its time moves": func(path string) error { return os.Chtimes(path, time.Time{}, time.Unix(1, 0)) },
 	} {
 		t.Run(name, func(t *testing.T) {

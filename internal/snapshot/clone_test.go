@@ -148,6 +148,8 @@ func TestACloneThatFailsLeavesNothing(t *testing.T) {
 		_, err = Clone(t.Context(), Live{Root: root}, []string{"vol"}, root+"/clone", nil)
 		assert.ErrorIs(t, err, os.ErrExist)
 		visited(t, c) // which is unharmed
+		_, err = os.Stat(root + "/clone/index")
+		assert.NilError(t, err)
 		assert.NilError(t, c.Remove())
 	})
 	t.Run("its folder has no parent", func(t *testing.T) {

@@ -46,12 +46,27 @@ func TestBlocksAreSharedAcrossMountsByCopyToo(t *testing.T) {
 	dst, err := os.Create(filepath.Join(bindMount(t, spool), "1"))
 	assert.NilError(t, err)
 	assert.Assert(t, sharesByCopy(int(dst.Fd()), f))
+	assert.NilError(t, copyRange(t.Context(), int(dst.Fd()), f, wholeOf(f)))
+	shared, err := sharedAt(int(dst.Fd()), 2<<20)
+	assert.NilError(t, err)
+	assert.Assert(t, shared)
 	assert.NilError(t, dst.Close())
 
 	elsewhere, err := os.Create(filepath.Join(t.TempDir(), "1"))
 	assert.NilError(t, err)
 	assert.Assert(t, !sharesByCopy(int(elsewhere.Fd()), f))
 	assert.NilError(t, elsewhere.Close())
+}
+
+func TestACopyThatSharesNothingIsNotTakenForAClone(t *testing.T) {
+	root := volume(t, map[string]string{"large": strings.Repeat("x", 1<<20)})
+	if Clonable(root, "vol", root) == nil {
+		t.Skip("needs a file system that shares no blocks")
+	}
+	dst, err := os.Create(filepath.Join(root, "copy"))
+	assert.NilError(t, err)
+	assert.Assert(t, !sharesByCopy(int(dst.Fd()), opened(t, filepath.Join(root, "vol", "large"))))
+	assert.NilError(t, dst.Close())
 }
 
 func TestWhatCannotBeSharedIsCopiedWithItsHoles(t *testing.T) {

@@ -105,6 +105,9 @@ func TestSurveyCountsWhatTheWalkBrings(t *testing.T) {
 	assert.NilError(t, Live{Root: root}.Walk(t.Context(), "vol", func(e *archive.Entry, _ io.Reader) error {
 		entries++
 		bytes += e.Size
+		for name := range e.Xattrs {
+			assert.Assert(t, !strings.HasPrefix(name, "trusted."), "%s of %s", name, e.Name)
+		}
 		return nil
 	}))
 	assert.Equal(t, totals.Entries, entries)
