@@ -46,7 +46,7 @@ func TestNoRoomForTheSpoolIsRefused(t *testing.T) {
 	s.unchanged(t, before)
 }
 
-// fillDisk leaves 16 MiB on the engine's disk.
+// fillDisk leaves 64 MiB on the engine's disk: enough for the agent's image, too little for the archive.
 func (s *stage) fillDisk(t *testing.T) {
 	t.Helper()
 	file, err := os.Create(filepath.Join(s.node.Data(), "filler"))
@@ -54,5 +54,5 @@ func (s *stage) fillDisk(t *testing.T) {
 	defer func() { assert.NilError(t, file.Close()) }()
 	var stat syscall.Statfs_t
 	assert.NilError(t, syscall.Fstatfs(int(file.Fd()), &stat))
-	assert.NilError(t, syscall.Fallocate(int(file.Fd()), 0, 0, int64(stat.Bavail)*stat.Bsize-16<<20))
+	assert.NilError(t, syscall.Fallocate(int(file.Fd()), 0, 0, int64(stat.Bavail)*stat.Bsize-64<<20))
 }
