@@ -110,7 +110,7 @@ func appendTime(dst []byte, t time.Time) []byte {
 	}
 	dst = append(dst, '.')
 	for digit := int64(1e8); nanos > 0; digit /= 10 { // no zeros behind the last digit
-		dst = append(dst, byte('0'+nanos/digit))
+		dst = append(dst, "0123456789"[nanos/digit])
 		nanos %= digit
 	}
 	return dst

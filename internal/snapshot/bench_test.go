@@ -81,6 +81,7 @@ func benchArchive(b *testing.B, source Source, root string) {
 }
 
 func benchTar(b *testing.B, root string) {
+	b.Helper()
 	b.Run("GNU tar", func(b *testing.B) {
 		for b.Loop() {
 			cmd := exec.CommandContext(b.Context(), "sh", "-c", "tar --format=posix -c -C "+root+" vol | cat >/dev/null")

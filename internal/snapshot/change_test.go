@@ -30,7 +30,7 @@ func TestAFileThatChangesWhileItIsReadIsAnErrorWithItsName(t *testing.T) {
 			root := volume(t, map[string]string{"d/x": strings.Repeat("x", 100_000)})
 			path := filepath.Join(root, "vol", "d", "x")
 			assert.NilError(t, os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)))
-			err := Live{Root: root}.Walk(t.Context(), "vol", func(e *archive.Entry, content io.Reader) error {
+			err := Live{Root: root}.Walk(t.Context(), "vol", func(_ *archive.Entry, content io.Reader) error {
 				if content == nil {
 					return nil
 				}
@@ -51,7 +51,7 @@ func meddle(t *testing.T, lenient bool, change func(path string)) (names []strin
 	t.Helper()
 	root := volume(t, map[string]string{"a": "", "b": "inside", "c/x": "", "../secret/x": "outside"})
 	w := walker{open: true, attrs: true, lenient: lenient}
-	w.take = func(e *archive.Entry, f *file) error {
+	w.take = func(e *archive.Entry, _ *file) error {
 		names = append(names, e.Name)
 		if e.Name == "./vol/a" {
 			change(filepath.Join(root, "vol"))

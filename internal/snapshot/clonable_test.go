@@ -47,7 +47,7 @@ func TestClonableIsWhatSharesBlocks(t *testing.T) {
 		})
 	}
 	t.Run("tmpfs", func(t *testing.T) {
-		root, err := os.MkdirTemp("/dev/shm", "docker-ucp-test-")
+		root, err := os.MkdirTemp("/dev/shm", "docker-ucp-test-") //nolint:usetesting // it has to be a tmpfs
 		if err != nil {
 			t.Skip("needs /dev/shm")
 		}
@@ -85,7 +85,7 @@ func TestReadingNeedsOneCapability(t *testing.T) {
 		t.Skip("needs setpriv (util-linux)")
 	}
 	root := reflinkRoot(t)
-	tortureTree(t, root, "vol")
+	tortureTree(t, root)
 	spool := filepath.Join(root, "spool")
 	assert.NilError(t, os.Mkdir(spool, 0o700))
 	for kept, want := range map[string]string{"-all,+dac_read_search": "read to its end", "-all": "permission denied"} {
@@ -114,7 +114,7 @@ func TestHelperReadsAVolume(t *testing.T) {
 	assert.NilError(t, err)
 	for _, source := range []Source{live, c} {
 		path := filepath.Join(t.TempDir(), "ucp.tar")
-		pack(t, source, "vol", totals, path)
+		pack(t, source, totals, path)
 		checked(t, path)
 	}
 	assert.NilError(t, c.Remove())

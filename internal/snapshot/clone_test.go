@@ -83,7 +83,7 @@ func freeBytes(t *testing.T, path string) int64 {
 	var stat unix.Statfs_t
 	unix.Sync()
 	assert.NilError(t, unix.Statfs(path, &stat))
-	return int64(stat.Bfree) * int64(stat.Bsize)
+	return int64(stat.Bfree) * stat.Bsize
 }
 
 func TestACloneHoldsSeveralVolumesInAnyOrder(t *testing.T) {

@@ -91,9 +91,3 @@ func thinned(found []archive.Extent) []archive.Extent {
 
 // hole is the size of the hole between two regions.
 func hole(a, b archive.Extent) int64 { return b.Offset - (a.Offset + a.Length) }
-
-// unsupported says whether a call is unknown to the file system.
-func unsupported(err error) bool {
-	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) ||
-		errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOTTY)
-}

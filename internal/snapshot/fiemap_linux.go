@@ -27,7 +27,8 @@ const (
 // sharedAt says whether the block at an offset of a file is another file's as
 // well.
 func sharedAt(fd int, offset int64) (bool, error) {
-	m := fiemap{start: uint64(offset), length: 1, flags: fiemapSync, count: 1}
+	m := fiemap{start: uint64(max(offset, 0)), length: 1, flags: fiemapSync, count: 1}
+	//nolint:gosec // the struct is the kernel's, and outlives the call
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), fiemapCall, uintptr(unsafe.Pointer(&m)))
 	if errno != 0 {
 		return false, errno

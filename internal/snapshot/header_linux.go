@@ -46,8 +46,8 @@ func (w *walker) header(kind byte, stat *unix.Stat_t) {
 		w.entry.Size = stat.Size
 		w.totals.AllocatedBytes += stat.Blocks * 512
 	case tar.TypeChar, tar.TypeBlock:
-		w.entry.DevMajor = int64(unix.Major(uint64(stat.Rdev)))
-		w.entry.DevMinor = int64(unix.Minor(uint64(stat.Rdev)))
+		w.entry.DevMajor = int64(unix.Major(stat.Rdev))
+		w.entry.DevMinor = int64(unix.Minor(stat.Rdev))
 	}
 }
 
@@ -100,19 +100,5 @@ func openAt(dir int, name string, flags int) (int, error) {
 		if !errors.Is(err, unix.EINTR) {
 			return fd, err
 		}
-	}
-}
-
-// changed translates what the kernel says of a name that was listed a moment
-// ago and is gone, or is another kind of file now.
-func changed(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR),
-		errors.Is(err, unix.ENXIO), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ESTALE):
-		return fmt.Errorf("%w (%w)", ErrChanged, err)
-	default:
-		return err
 	}
 }

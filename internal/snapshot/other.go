@@ -15,6 +15,15 @@ var errNotHere = fmt.Errorf("volumes cannot be read on %s: %w", runtime.GOOS, er
 // Walk implements Source.
 func (Live) Walk(context.Context, string, Visit) error { return errNotHere }
 
+// Cloned is a clone of volumes; there is none here.
+type Cloned struct{}
+
+// Totals returns what a cloned volume comes to.
+func (*Cloned) Totals(string) (Totals, bool) { return Totals{}, false }
+
+// Remove deletes the clone.
+func (*Cloned) Remove() error { return errNotHere }
+
 // Walk implements Source.
 func (*Cloned) Walk(context.Context, string, Visit) error { return errNotHere }
 

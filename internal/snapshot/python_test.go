@@ -43,11 +43,11 @@ func TestPythonReadsTheSameContents(t *testing.T) {
 		t.Skip("needs python3")
 	}
 	root := t.TempDir()
-	tortureTree(t, root, "vol")
+	tortureTree(t, root)
 	totals, err := Survey(t.Context(), Live{Root: root}, "vol")
 	assert.NilError(t, err)
 	path := filepath.Join(t.TempDir(), "ucp.tar")
-	pack(t, Live{Root: root}, "vol", totals, path)
+	pack(t, Live{Root: root}, totals, path)
 	out := run(t, "/", python, "-c", tarfileScript, path)
 	assert.Equal(t, out, fmt.Sprintf("%d files\n", checked(t, path).Files))
 }

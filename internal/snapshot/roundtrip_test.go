@@ -15,17 +15,17 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/archive"
 )
 
-// pack writes an archive of one volume to a file.
-func pack(t *testing.T, source Source, volume string, totals Totals, path string) {
+// pack writes an archive of the volume "vol" to a file.
+func pack(t *testing.T, source Source, totals Totals, path string) {
 	t.Helper()
 	out, err := os.Create(path)
 	assert.NilError(t, err)
 	w, err := archive.NewWriter(out, t.TempDir())
 	assert.NilError(t, err)
 	assert.NilError(t, w.WriteManifest(&archive.Manifest{Volumes: []archive.Volume{{
-		Name: volume, Entries: totals.Entries, Bytes: totals.Bytes, Sockets: totals.Sockets,
+		Name: "vol", Entries: totals.Entries, Bytes: totals.Bytes, Sockets: totals.Sockets,
 	}}}))
-	assert.NilError(t, source.Walk(t.Context(), volume, w.WriteEntry))
+	assert.NilError(t, source.Walk(t.Context(), "vol", w.WriteEntry))
 	assert.NilError(t, w.WriteReport(&archive.Report{}))
 	assert.NilError(t, w.Close())
 	assert.NilError(t, out.Close())
@@ -82,14 +82,14 @@ func TestGNUTarRestoresEveryKindAndAttribute(t *testing.T) {
 	needRoot(t)
 	for name, root := range fileSystems(t) {
 		t.Run(name, func(t *testing.T) {
-			tortureTree(t, root, "vol")
+			tortureTree(t, root)
 			totals, err := Survey(t.Context(), Live{Root: root}, "vol")
 			assert.NilError(t, err)
 			assert.Equal(t, totals.Sockets, int64(1))
 			for kind, source := range sources(t, root, "vol") {
 				t.Run(kind, func(t *testing.T) {
 					path := filepath.Join(t.TempDir(), "ucp.tar")
-					pack(t, source, "vol", totals, path)
+					pack(t, source, totals, path)
 					checked(t, path)
 					out := extractDir(t, root)
 					run(t, out, "tar", "--xattrs", "--xattrs-include=*", "--numeric-owner", "-x", "-p", "-f", path)
@@ -105,8 +105,8 @@ func TestGNUTarRestoresEveryKindAndAttribute(t *testing.T) {
 // can come out as they were.
 func extractDir(t *testing.T, root string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(root, "extracted-")
-	assert.NilError(t, err)
+	dir := filepath.Join(root, "extracted")
+	assert.NilError(t, os.Mkdir(dir, 0o755))
 	t.Cleanup(func() { assert.NilError(t, os.RemoveAll(dir)) })
 	return dir
 }
@@ -118,11 +118,11 @@ func TestBsdtarRestoresTheSameTree(t *testing.T) {
 		t.Skip("needs bsdtar (libarchive-tools)")
 	}
 	root := t.TempDir()
-	tortureTree(t, root, "vol")
+	tortureTree(t, root)
 	totals, err := Survey(t.Context(), Live{Root: root}, "vol")
 	assert.NilError(t, err)
 	path := filepath.Join(t.TempDir(), "ucp.tar")
-	pack(t, Live{Root: root}, "vol", totals, path)
+	pack(t, Live{Root: root}, totals, path)
 	out := extractDir(t, root)
 	// It takes ACLs in a form of its own only, does not decode names of
 	// attributes, and mistakes fractions of a second before 1970.

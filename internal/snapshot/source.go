@@ -3,9 +3,7 @@ package snapshot
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
 )
@@ -39,9 +37,4 @@ type Totals struct {
 	AllocatedBytes int64 // what they take on disk, hard links once
 	Sockets        int64 // left out
 	CloneBytes     int64 // about what a clone takes on disk beyond shared blocks
-}
-
-// named puts the act and the file in front of an error.
-func named(act, name string, err error) error {
-	return fmt.Errorf("%s %s: %w", act, archive.Printable(strings.TrimPrefix(name, "./")), err)
 }

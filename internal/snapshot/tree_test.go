@@ -27,11 +27,11 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// tortureTree makes a volume with every kind of file and attribute. The names
+// tortureTree makes a volume "vol" with every kind of file and attribute. The names
 // are those that break naive tools.
-func tortureTree(t *testing.T, root, volume string) {
+func tortureTree(t *testing.T, root string) {
 	t.Helper()
-	top := filepath.Join(root, volume)
+	top := filepath.Join(root, "vol")
 	assert.NilError(t, os.MkdirAll(top, 0o755))
 	t.Chdir(top)
 	plain := func(name, content string) {
@@ -217,7 +217,7 @@ func contentOf(t *testing.T, path string) string {
 	digest := sha256.New()
 	size, err := io.Copy(digest, file)
 	assert.NilError(t, err)
-	regions := ""
+	var regions []string
 	for at := int64(0); at < size; {
 		data, err := unix.Seek(int(file.Fd()), at, unix.SEEK_DATA)
 		if errors.Is(err, unix.ENXIO) {
@@ -226,10 +226,10 @@ func contentOf(t *testing.T, path string) string {
 		assert.NilError(t, err)
 		at, err = unix.Seek(int(file.Fd()), data, unix.SEEK_HOLE)
 		assert.NilError(t, err)
-		regions += fmt.Sprintf(" %d-%d", data, at)
+		regions = append(regions, fmt.Sprintf("%d-%d", data, at))
 	}
 	assert.NilError(t, file.Close())
-	return fmt.Sprintf("%d bytes %x in%s", size, digest.Sum(nil), regions)
+	return fmt.Sprintf("%d bytes %x in %v", size, digest.Sum(nil), regions)
 }
 
 func xattrs(t *testing.T, path string) string {

@@ -98,7 +98,7 @@ func TestAWindowHoldsNoMoreThanItMay(t *testing.T) {
 func TestSurveyCountsWhatTheWalkBrings(t *testing.T) {
 	needRoot(t)
 	root := t.TempDir()
-	tortureTree(t, root, "vol")
+	tortureTree(t, root)
 	totals, err := Survey(t.Context(), Live{Root: root}, "vol")
 	assert.NilError(t, err)
 	var entries, bytes int64
@@ -190,7 +190,7 @@ func TestAWalkIsCancelledInsideALargeFile(t *testing.T) {
 	root := volume(t, map[string]string{"a": strings.Repeat("x", 1<<20)})
 	for kind, source := range sources(t, root, "vol") {
 		ctx, cancel := context.WithCancel(t.Context())
-		err := source.Walk(ctx, "vol", func(e *archive.Entry, content io.Reader) error {
+		err := source.Walk(ctx, "vol", func(_ *archive.Entry, content io.Reader) error {
 			if content == nil {
 				return nil
 			}
