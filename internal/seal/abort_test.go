@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"testing"
@@ -37,40 +38,41 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 func TestWriterStopsAtAnErrorBelowAndKeepsIt(t *testing.T) {
 	key, err := NewSessionKey()
 	assert.NilError(t, err)
-	packets, err := Lock{Passphrase: []byte(passphrase)}.Packets(key)
-	assert.NilError(t, err)
-	data := randomBytes(t, 1<<20)
+	packets := quickLock(t, key)
 	full := errors.New("no room")
 	for _, compress := range []Compression{None, Zlib} {
-		for _, fail := range []error{full, nil} {
+		for _, test := range []struct{ fail, want error }{{full, full}, {nil, io.ErrShortWrite}} {
 			for _, size := range []int{0, 10, len(packets), len(packets) + 1, chunkSize, 3 * chunkSize, 20 * chunkSize, 40*chunkSize - 1} {
-				want := fail
-				if want == nil {
-					want = io.ErrShortWrite
-				}
-				ends(t, func(t *testing.T) {
-					w, err := NewWriter(&limitedWriter{size, fail}, packets, key, Options{Compress: compress})
-					for range 10 {
+				t.Run(fmt.Sprintf("compression %d, %q after %d bytes", compress, test.want, size), func(t *testing.T) {
+					ends(t, func(t *testing.T) {
+						w, err := NewWriter(&limitedWriter{size, test.fail}, packets, key, Options{Compress: compress})
 						if err == nil {
-							_, err = w.Write(data)
+							err = useUp(t, w, test.want)
 						}
-					}
-					if w != nil {
-						closed := w.Close()
-						assert.ErrorIs(t, closed, want, "Close, after %d bytes", size)
-						if err == nil {
-							err = closed
-						}
-						_, again := w.Write(data)
-						assert.ErrorIs(t, again, want, "Write, after %d bytes", size)
-						assert.ErrorIs(t, w.Close(), want)
-						w.Abort()
-					}
-					assert.ErrorIs(t, err, want, "after %d bytes, compression %d", size, compress)
+						assert.ErrorIs(t, err, test.want)
+					})
 				})
 			}
 		}
 	}
+}
+
+// useUp writes until there is an error, and then sees that it stays.
+func useUp(t *testing.T, w *Writer, want error) (err error) {
+	t.Helper()
+	data := randomBytes(t, 1<<20)
+	for range 11 {
+		if _, err = w.Write(data); err != nil {
+			break
+		}
+	}
+	closed := w.Close()
+	assert.ErrorIs(t, closed, want)
+	_, again := w.Write(data)
+	assert.ErrorIs(t, again, want)
+	assert.ErrorIs(t, w.Close(), want)
+	w.Abort()
+	return errors.Join(err, closed)
 }
 
 func TestWriterGivenUpLeavesNoGoroutineAndNoWholeMessage(t *testing.T) {

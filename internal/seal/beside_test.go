@@ -49,44 +49,46 @@ func median(v []float64) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
-// rate is in 10^6 bytes a second.
-func rate(tb testing.TB, size int64, work func() error) float64 {
+// rate is in 10^6 bytes a second, for one file.
+func rate(tb testing.TB, work func() error) float64 {
 	tb.Helper()
 	start := time.Now()
 	assert.NilError(tb, work())
-	return float64(size) / 1e6 / time.Since(start).Seconds()
+	return besideSize / 1e6 / time.Since(start).Seconds()
 }
 
 func BenchmarkBesideGPGSeal(b *testing.B) {
-	gpg, file, data := newGPG(b), passphraseFile(b, passphrase), randomFile(b)
-	args := []string{"--passphrase-file", file, "--symmetric", "--cipher-algo", "AES256", "--compress-algo", "none"}
+	gpg, phrase, data := newGPG(b), passphraseFile(b, passphrase), randomFile(b)
+	args := []string{"--passphrase-file", phrase, "--symmetric", "--cipher-algo", "AES256", "--compress-algo", "none"}
 	var p pairs
 	for b.Loop() {
-		p.add(rate(b, besideSize, func() error { return gpg.toNull(b, data, args...) }),
-			rate(b, besideSize, func() error { return sealFile(data, os.DevNull, Options{}) }))
+		p.add(rate(b, func() error { return gpg.toNull(b, data, args...) }),
+			rate(b, func() error { return sealFile(file(b, data, os.O_RDONLY), file(b, os.DevNull, os.O_WRONLY), Options{}) }))
 	}
 	p.report(b, "gpg")
 }
 
 func BenchmarkBesideGPGZlib(b *testing.B) {
-	gpg, file, data := newGPG(b), passphraseFile(b, passphrase), textFile(b)
-	args := []string{"--passphrase-file", file, "--symmetric", "--cipher-algo", "AES256", "--compress-algo", "zlib", "-z", "1"}
+	gpg, phrase, data := newGPG(b), passphraseFile(b, passphrase), textFile(b)
+	args := []string{"--passphrase-file", phrase, "--symmetric", "--cipher-algo", "AES256", "--compress-algo", "zlib", "-z", "1"}
 	var p pairs
 	for b.Loop() {
-		p.add(rate(b, besideSize, func() error { return gpg.toNull(b, data, args...) }),
-			rate(b, besideSize, func() error { return sealFile(data, os.DevNull, Options{Compress: Zlib}) }))
+		p.add(rate(b, func() error { return gpg.toNull(b, data, args...) }),
+			rate(b, func() error {
+				return sealFile(file(b, data, os.O_RDONLY), file(b, os.DevNull, os.O_WRONLY), Options{Compress: Zlib})
+			}))
 	}
 	p.report(b, "gpg")
 }
 
 func BenchmarkBesideGPGOpen(b *testing.B) {
-	gpg, file, data := newGPG(b), passphraseFile(b, passphrase), randomFile(b)
+	gpg, phrase, data := newGPG(b), passphraseFile(b, passphrase), randomFile(b)
 	message := filepath.Join(b.TempDir(), "message")
-	assert.NilError(b, sealFile(data, message, Options{}))
+	assert.NilError(b, sealFile(file(b, data, os.O_RDONLY), file(b, message, os.O_CREATE|os.O_WRONLY), Options{}))
 	var p pairs
 	for b.Loop() {
-		p.add(rate(b, besideSize, func() error { return gpg.toNull(b, message, "--passphrase-file", file, "--decrypt") }),
-			rate(b, besideSize, func() error { return openFile(message) }))
+		p.add(rate(b, func() error { return gpg.toNull(b, message, "--passphrase-file", phrase, "--decrypt") }),
+			rate(b, func() error { return openFile(file(b, message, os.O_RDONLY)) }))
 	}
 	p.report(b, "gpg")
 }
@@ -98,7 +100,7 @@ func BenchmarkBesideOpenSSLCFB(b *testing.B) {
 	data := randomFile(b)
 	var p pairs
 	for b.Loop() {
-		p.add(opensslSpeed(b), rate(b, besideSize, func() error { return sealFile(data, os.DevNull, Options{}) }))
+		p.add(opensslSpeed(b), rate(b, func() error { return sealFile(file(b, data, os.O_RDONLY), file(b, os.DevNull, os.O_WRONLY), Options{}) }))
 	}
 	p.report(b, "openssl")
 }
@@ -113,36 +115,25 @@ func opensslSpeed(tb testing.TB) float64 {
 	return thousands / 1e3
 }
 
-func (g *gnupg) toNull(tb testing.TB, input string, args ...string) (err error) {
+func (g *gnupg) toNull(tb testing.TB, input string, args ...string) error {
 	tb.Helper()
-	in, err := os.Open(input)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer null.Close()
+	in, null := file(tb, input, os.O_RDONLY), file(tb, os.DevNull, os.O_WRONLY)
 	args = append([]string{"--homedir", g.home, "--batch", "--quiet", "--pinentry-mode", "loopback"}, args...)
-	cmd := exec.CommandContext(tb.Context(), "gpg", args...) //nolint:gosec // the arguments are ours
+	cmd := exec.CommandContext(tb.Context(), "gpg", args...)
 	cmd.Stdin, cmd.Stdout = in, null
 	return cmd.Run()
 }
 
+func file(tb testing.TB, path string, flag int) *os.File {
+	tb.Helper()
+	f, err := os.OpenFile(path, flag, 0o600)
+	assert.NilError(tb, err)
+	tb.Cleanup(func() { assert.Check(tb, f.Close()) })
+	return f
+}
+
 // sealFile does all that a backup does for its seal, stretching included.
-func sealFile(from, to string, opts Options) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
+func sealFile(in io.Reader, out io.Writer, opts Options) error {
 	key, err := NewSessionKey()
 	if err != nil {
 		return err
@@ -162,12 +153,7 @@ func sealFile(from, to string, opts Options) error {
 	return w.Close()
 }
 
-func openFile(path string) error {
-	in, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
+func openFile(in io.Reader) error {
 	r, err := Open(in, Keys{Passphrase: []byte(passphrase)})
 	if err != nil {
 		return err
@@ -190,7 +176,7 @@ func randomFile(tb testing.TB) string {
 // textFile has words in it, the frequent ones often, as logs and JSON do.
 func textFile(tb testing.TB) string {
 	tb.Helper()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same text each time
+	random := rand.New(rand.NewPCG(1, 2))
 	words := make([]string, 5000)
 	for i := range words {
 		word := make([]byte, 2+random.IntN(9))

@@ -26,7 +26,7 @@ type bulk struct {
 	filled chan piece
 	chunks []*chunk
 	stages *errgroup.Group
-	ctx    context.Context //nolint:containedctx // ends the stages with the first error of one of them
+	ctx    context.Context // ends the stages with the first error of one of them
 	cancel context.CancelFunc
 }
 

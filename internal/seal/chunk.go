@@ -53,14 +53,14 @@ func (c *chunk) last(tag byte) []byte {
 	switch {
 	case c.n < 192:
 		start--
-		c.mem[start] = byte(c.n)
+		c.mem[start] = byte(c.n) //nolint:gosec // below 192
 	case c.n < 8384:
 		start -= 2
 		binary.BigEndian.PutUint16(c.mem[start:], uint16(0xC000+c.n-192))
 	default:
 		start -= 5
 		c.mem[start] = 0xFF
-		binary.BigEndian.PutUint32(c.mem[start+1:], uint32(c.n))
+		binary.BigEndian.PutUint32(c.mem[start+1:], uint32(c.n)) //nolint:gosec // at most chunkSize
 	}
 	return c.framed(tag, start)
 }

@@ -31,7 +31,7 @@ type deflater struct {
 	lanes  *lanes[*block]
 	closed bool
 	stages *errgroup.Group
-	ctx    context.Context //nolint:containedctx // ends the stages
+	ctx    context.Context // ends the stages
 	cancel context.CancelFunc
 }
 
@@ -147,7 +147,7 @@ func (d *deflater) collect() error {
 		if _, err := d.out.Write(b.deflated.Bytes()); err != nil {
 			return err
 		}
-		sum = joinAdler(sum, b.adler, len(b.stream))
+		sum = joinAdler(sum, b.adler, uint64(len(b.stream)))
 		if b.last {
 			_, err := d.out.Write(binary.BigEndian.AppendUint32(nil, sum))
 			return err
@@ -159,10 +159,10 @@ func (d *deflater) collect() error {
 
 // joinAdler is the checksum of two pieces from that of each (RFC 1950, 8.2): the
 // bytes of the first, plus one, count once more for each byte of the second.
-func joinAdler(first, second uint32, length int) uint32 {
+func joinAdler(first, second uint32, length uint64) uint32 {
 	const prime = 65521
 	before := uint64(first&0xffff) + prime - 1
 	low := before + uint64(second&0xffff)
-	high := uint64(first>>16) + uint64(second>>16) + uint64(length)%prime*(before%prime)
-	return uint32(high%prime<<16 | low%prime)
+	high := uint64(first>>16) + uint64(second>>16) + length%prime*(before%prime)
+	return uint32(high%prime<<16 | low%prime) //nolint:gosec // both are below 2^16
 }

@@ -85,7 +85,7 @@ func TestOpenCallsEveryTruncationDamage(t *testing.T) {
 }
 
 func TestOpenRefusesALargeMessageThatIsNotWhole(t *testing.T) {
-	random := rand.New(rand.NewPCG(4, 4)) //nolint:gosec // the same places each time
+	random := rand.New(rand.NewPCG(4, 4))
 	data := randomBytes(t, 3*chunkSize+1000)
 	for _, compress := range []Compression{None, Zlib} {
 		key, err := NewSessionKey()
@@ -147,7 +147,7 @@ func TestOpenNamesWhatFollowsTheMessage(t *testing.T) {
 	key, err := NewSessionKey()
 	assert.NilError(t, err)
 	message := sealedWith(t, nil, key, []byte("data"), 10, Options{})
-	second, _ := sealed(t, Lock{Passphrase: []byte(passphrase)}, []byte("data"), 10, Options{})
+	second, _ := sealed(t, Lock{Passphrase: []byte(passphrase)}, []byte("data"))
 	for _, test := range []struct {
 		name  string
 		after []byte

@@ -31,7 +31,7 @@ type decrypter struct {
 	free   chan *ticket[*sealedChunk]
 	plain  chan *ticket[*sealedChunk]
 	stages *errgroup.Group
-	ctx    context.Context //nolint:containedctx // ends the stages
+	ctx    context.Context // ends the stages
 	cancel context.CancelFunc
 	cur    *ticket[*sealedChunk]
 	rest   []byte // of cur, still to be read

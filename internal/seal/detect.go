@@ -26,7 +26,7 @@ func Detect(prefix []byte) Format {
 	if len(prefix) == 0 || prefix[0]&0x80 == 0 {
 		return NotSealed
 	}
-	kind := int(prefix[0] & 0x3f)
+	kind := prefix[0] & 0x3f
 	if prefix[0]&0x40 == 0 {
 		kind >>= 2
 	}

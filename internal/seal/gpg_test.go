@@ -21,7 +21,7 @@ func newGPG(tb testing.TB) *gnupg {
 	if _, err := exec.LookPath("gpg"); err != nil {
 		tb.Skip("gpg is not installed")
 	}
-	home, err := os.MkdirTemp("", "g")
+	home, err := os.MkdirTemp("", "g") //nolint:usetesting // TempDir has a long path
 	assert.NilError(tb, err)
 	tb.Cleanup(func() {
 		kill := exec.Command("gpgconf", "--homedir", home, "--kill", "gpg-agent") //nolint:noctx // the test's context has ended
@@ -35,7 +35,7 @@ func newGPG(tb testing.TB) *gnupg {
 func (g *gnupg) run(tb testing.TB, stdin []byte, args ...string) ([]byte, error) {
 	tb.Helper()
 	args = append([]string{"--homedir", g.home, "--batch", "--yes", "--quiet", "--no-tty", "--trust-model", "always", "--pinentry-mode", "loopback"}, args...)
-	cmd := exec.CommandContext(tb.Context(), "gpg", args...) //nolint:gosec // the arguments are ours
+	cmd := exec.CommandContext(tb.Context(), "gpg", args...)
 	var talk bytes.Buffer
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(stdin), &talk
 	out, err := cmd.Output()

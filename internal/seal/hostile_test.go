@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"compress/flate"
 	"crypto/aes"
 	"crypto/sha1"
 	"encoding/base64"
@@ -10,8 +11,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-
-	"compress/flate"
 
 	"gotest.tools/v3/assert"
 )

@@ -127,7 +127,7 @@ func TestLockNamesTheRecipientThatCannotEncrypt(t *testing.T) {
 }
 
 func TestReadIdentitiesUnlocksPrivateKeys(t *testing.T) {
-	message, _ := sealed(t, Lock{Recipients: recipients(t, "rsa.pgp", "curve25519.pgp", "protected.pgp")}, []byte("data"), 10, Options{})
+	message, _ := sealed(t, Lock{Recipients: recipients(t, "rsa.pgp", "curve25519.pgp", "protected.pgp")}, []byte("data"))
 	for _, test := range []struct{ file, passphrase string }{
 		{"rsa.secret.pgp", ""},
 		{"curve25519.secret.pgp", ""},

@@ -22,7 +22,7 @@ func (c *checked) Read(p []byte) (int, error) {
 		return 0, c.err
 	}
 	n, err := c.r.Read(p)
-	if err == io.EOF { //nolint:errorlint // a wrapped one is not the end
+	if errors.Is(err, io.EOF) {
 		if c.err = c.r.Close(); c.err == nil {
 			c.err = io.EOF
 		} else {

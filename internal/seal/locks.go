@@ -18,7 +18,7 @@ var errTooShort = errors.New("a session-key packet is too short")
 // checkLock looks at what the library does not mind in a session-key packet,
 // and we do: numbers in a form that no writer makes, so that a changed bit
 // shows, and the memory of Argon2.
-func checkLock(kind int, content []byte) error {
+func checkLock(kind byte, content []byte) error {
 	if kind == typePassphrased {
 		return checkStretching(content)
 	}
@@ -50,6 +50,7 @@ func checkLock(kind int, content []byte) error {
 		if len(point) == 33 && (point[0] != 0x40 || point[32]&0x80 != 0) {
 			return errors.New("a session-key packet holds a malformed point")
 		}
+	default: // the library judges what is in there
 	}
 	return nil
 }

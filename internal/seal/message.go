@@ -3,6 +3,7 @@ package seal
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ type Message struct {
 	phrase []*packet.SymmetricKeyEncrypted
 	unread []string // why session-key packets could not be used
 
-	kind    int // of the encrypted packet
+	kind    byte // of the encrypted packet
 	version byte
 	cipher  packet.CipherFunction // as an AEAD packet says it, else zero
 	header  []byte                // of the encrypted packet, as it stood
@@ -72,7 +73,7 @@ func ReadHead(r io.Reader) (*Message, error) {
 }
 
 // skip passes over what RFC 9580, 4.3 allows to pass over.
-func skip(kind int, b *packetBody) error {
+func skip(kind byte, b *packetBody) error {
 	if kind != typeMarker && kind != typePadding && kind < firstUncriticalID {
 		return fmt.Errorf("packet of type %d", kind)
 	}
@@ -82,7 +83,7 @@ func skip(kind int, b *packetBody) error {
 
 // addLock lets the library read a session-key packet. One that it cannot read
 // may be one of several, so it is only noted.
-func (m *Message) addLock(kind int, b *packetBody) error {
+func (m *Message) addLock(kind byte, b *packetBody) error {
 	content, err := io.ReadAll(io.LimitReader(b, maxLockSize+1))
 	if err != nil {
 		return noEOF(err)
@@ -94,8 +95,8 @@ func (m *Message) addLock(kind int, b *packetBody) error {
 		m.unread = append(m.unread, err.Error())
 		return nil
 	}
-	raw := append([]byte{0xC0 | byte(kind), 0xFF, 0, 0, byte(len(content) >> 8), byte(len(content))}, content...)
-	p, err := packet.Read(bytes.NewReader(raw))
+	header := binary.BigEndian.AppendUint32([]byte{0xC0 | kind, 0xFF}, uint32(len(content))) //nolint:gosec // at most maxLockSize
+	p, err := packet.Read(bytes.NewReader(append(header, content...)))
 	switch p := p.(type) {
 	case *packet.EncryptedKey:
 		if err == nil {

@@ -31,15 +31,15 @@ type byteStream interface {
 // packetBody is what a packet holds, without the lengths between its parts.
 type packetBody struct {
 	in      byteStream
-	left    uint64 // of this part
-	more    bool   // another length follows
-	endless bool   // to the end of in: old format, indeterminate length
+	left    int64 // of this part
+	more    bool  // another length follows
+	endless bool  // to the end of in: old format, indeterminate length
 	scratch [5]byte
 }
 
 // nextPacket reads a header of the old or the new format. The error is io.EOF
 // where the stream ends before a packet. raw is the header as it stood.
-func nextPacket(in byteStream) (kind int, b *packetBody, raw []byte, err error) {
+func nextPacket(in byteStream) (kind byte, b *packetBody, raw []byte, err error) {
 	first, err := in.ReadByte()
 	if err != nil {
 		return 0, nil, nil, err
@@ -50,12 +50,12 @@ func nextPacket(in byteStream) (kind int, b *packetBody, raw []byte, err error) 
 	case first&0x80 == 0:
 		return 0, nil, raw, fmt.Errorf("byte %#02x where a packet should begin", first)
 	case first&0x40 != 0:
-		kind = int(first & 0x3f)
+		kind = first & 0x3f
 		raw, err = b.newLength(raw)
 	case first&3 == 3:
-		kind, b.endless = int(first&0x3f)>>2, true
+		kind, b.endless = first&0x3f>>2, true
 	default:
-		kind = int(first&0x3f) >> 2
+		kind = first & 0x3f >> 2
 		b.left, raw, err = bigEndian(in, 1<<(first&3), raw)
 	}
 	return kind, b, raw, noEOF(err)
@@ -71,10 +71,10 @@ func (b *packetBody) newLength(raw []byte) ([]byte, error) {
 	b.more = false
 	switch {
 	case first < 192:
-		b.left = uint64(first)
+		b.left = int64(first)
 	case first < 224:
 		b.left, raw, err = bigEndian(b.in, 1, raw)
-		b.left += (uint64(first)-192)<<8 + 192
+		b.left += (int64(first)-192)<<8 + 192
 	case first < 255:
 		b.left, b.more = 1<<(first&0x1f), true
 	default:
@@ -83,13 +83,13 @@ func (b *packetBody) newLength(raw []byte) ([]byte, error) {
 	return raw, err
 }
 
-func bigEndian(in io.ByteReader, n int, raw []byte) (v uint64, _ []byte, err error) {
+func bigEndian(in io.ByteReader, n int, raw []byte) (v int64, _ []byte, err error) {
 	for range n {
 		c, err := in.ReadByte()
 		if err != nil {
 			return 0, raw, noEOF(err)
 		}
-		v, raw = v<<8|uint64(c), append(raw, c)
+		v, raw = v<<8|int64(c), append(raw, c)
 	}
 	return v, raw, nil
 }
@@ -115,11 +115,11 @@ func (b *packetBody) Read(p []byte) (int, error) {
 	if b.endless {
 		return b.in.Read(p)
 	}
-	if uint64(len(p)) > b.left {
+	if int64(len(p)) > b.left {
 		p = p[:b.left]
 	}
 	n, err := b.in.Read(p)
-	b.left -= uint64(n)
+	b.left -= int64(n)
 	if b.left == 0 && errors.Is(err, io.EOF) {
 		err = nil // the packet ends here, and part will say so
 	}

@@ -28,7 +28,7 @@ func TestSecretsNeverShowInWhatIsPrinted(t *testing.T) {
 	}
 	secrets := []string{
 		hex.EncodeToString(key.bytes()), string(key.bytes()), passphrase, hex.EncodeToString([]byte(passphrase)),
-		strings.Trim(fmt.Sprint(key.bytes()[:8]), "[]"), strings.Trim(fmt.Sprint([]byte(passphrase)), "[]"),
+		strings.Trim(fmt.Sprintf("%d", key.bytes()[:8]), "[]"), strings.Trim(fmt.Sprintf("%d", []byte(passphrase)[:8]), "[]"),
 		strings.Trim(fmt.Sprintf("%#v", key.bytes()[:4]), "[]byte{}"),
 	}
 	for _, text := range printed {

@@ -21,7 +21,7 @@ func next[T any](ctx context.Context, from <-chan T) (v T, err error) {
 // hashStage feeds the modification detection code and puts it behind the last
 // chunk (RFC 9580, 5.13.1).
 type hashStage struct {
-	ctx context.Context //nolint:containedctx // that of the stages
+	ctx context.Context // that of the stages
 	mdc hash.Hash
 	in  <-chan piece
 	out chan piece
@@ -50,7 +50,7 @@ func (s *hashStage) run() error {
 // cipherStage encrypts the stream into the chunks of the encrypted packet,
 // whose borders lie elsewhere: a plain chunk has its header inside the stream.
 type cipherStage struct {
-	ctx   context.Context //nolint:containedctx // that of the stages
+	ctx   context.Context // that of the stages
 	cfb   *cfb
 	in    <-chan piece
 	spent chan<- *chunk // plain chunks, back to the caller

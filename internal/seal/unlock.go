@@ -52,6 +52,7 @@ type candidate struct {
 	proven bool // by a checksum of its own, and not by the random prefix
 }
 
+// candidates tries the locks one after the other, and only as far as is asked.
 func (m *Message) candidates(keys Keys) iter.Seq[candidate] {
 	return func(yield func(candidate) bool) {
 		if !keys.SessionKey.IsZero() {
@@ -60,29 +61,39 @@ func (m *Message) candidates(keys Keys) iter.Seq[candidate] {
 		}
 		for _, p := range m.keyed {
 			for _, private := range privateKeys(keys.Identities, p.KeyId) {
-				if p.Decrypt(private, nil) != nil {
-					continue // the next key or packet may do; locked tells what was tried
-				}
-				key, err := newKey(m.cipherOf(p.CipherFunc), bytes.Clone(p.Key))
-				if err == nil && !yield(candidate{key, true}) {
+				if c, ok := m.byPrivateKey(p, private); ok && !yield(c) {
 					return
 				}
 			}
 		}
-		if len(keys.Passphrase) == 0 {
-			return
-		}
 		for _, p := range m.phrase[:min(len(m.phrase), maxPassphrased)] {
-			raw, cipher, err := p.Decrypt(keys.Passphrase)
-			if err != nil {
-				continue // the session key came out as nonsense
-			}
-			key, err := newKey(m.cipherOf(cipher), raw)
-			if err == nil && !yield(candidate{key, p.Version > 4}) {
+			if c, ok := m.byPassphrase(p, keys.Passphrase); ok && !yield(c) {
 				return
 			}
 		}
 	}
+}
+
+// byPrivateKey is a proof: what the lock holds has a checksum in a padding.
+func (m *Message) byPrivateKey(p *packet.EncryptedKey, private *packet.PrivateKey) (candidate, bool) {
+	if p.Decrypt(private, nil) != nil {
+		return candidate{}, false
+	}
+	key, err := newKey(m.cipherOf(p.CipherFunc), bytes.Clone(p.Key))
+	return candidate{key, true}, err == nil
+}
+
+// byPassphrase is a proof where the lock is of RFC 9580 and uses AEAD.
+func (m *Message) byPassphrase(p *packet.SymmetricKeyEncrypted, passphrase []byte) (candidate, bool) {
+	if len(passphrase) == 0 {
+		return candidate{}, false
+	}
+	raw, cipher, err := p.Decrypt(passphrase)
+	if err != nil {
+		return candidate{}, false
+	}
+	key, err := newKey(m.cipherOf(cipher), raw)
+	return candidate{key, p.Version > 4}, err == nil
 }
 
 // cipherOf a lock that does not say it is what the data's packet says.

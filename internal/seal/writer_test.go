@@ -28,16 +28,17 @@ func recipients(tb testing.TB, names ...string) openpgp.EntityList {
 	return all
 }
 
-// sealed is a whole message around data, written in pieces of that size.
-func sealed(tb testing.TB, lock Lock, data []byte, piece int, opts Options) ([]byte, SessionKey) {
+// sealed is a whole message around data.
+func sealed(tb testing.TB, lock Lock, data []byte) ([]byte, SessionKey) {
 	tb.Helper()
 	key, err := NewSessionKey()
 	assert.NilError(tb, err)
 	packets, err := lock.Packets(key)
 	assert.NilError(tb, err)
-	return sealedWith(tb, packets, key, data, piece, opts), key
+	return sealedWith(tb, packets, key, data, 1<<20, Options{}), key
 }
 
+// sealedWith writes the data in pieces of that size.
 func sealedWith(tb testing.TB, packets []byte, key SessionKey, data []byte, piece int, opts Options) []byte {
 	tb.Helper()
 	var out bytes.Buffer
@@ -94,7 +95,7 @@ func TestGPGOpensWhatWasSealedForPublicKeys(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			lock := Lock{Passphrase: []byte(test.passphrase), Recipients: recipients(t, test.recipients...)}
-			message, _ := sealed(t, lock, data, 1<<20, Options{})
+			message, _ := sealed(t, lock, data)
 			gpg, args := newGPG(t), []string{"--decrypt"}
 			if test.secret != "" {
 				gpg.with(t, test.secret)
@@ -107,14 +108,14 @@ func TestGPGOpensWhatWasSealedForPublicKeys(t *testing.T) {
 }
 
 func TestGPGOpensWhatIsStretchedInEarnest(t *testing.T) {
-	message, _ := sealed(t, Lock{Passphrase: []byte(passphrase)}, []byte("text"), 10, Options{})
+	message, _ := sealed(t, Lock{Passphrase: []byte(passphrase)}, []byte("text"))
 	assert.Equal(t, string(newGPG(t).must(t, message, "--passphrase-file", passphraseFile(t, passphrase), "--decrypt")), "text")
 	_, err := newGPG(t).run(t, message, "--passphrase-file", passphraseFile(t, "wrong"), "--decrypt")
 	assert.ErrorContains(t, err, "exit status 2")
 }
 
 func TestGPGFindsTheSessionKeyThatWeDrew(t *testing.T) {
-	message, key := sealed(t, Lock{Passphrase: []byte(passphrase)}, []byte("text"), 10, Options{})
+	message, key := sealed(t, Lock{Passphrase: []byte(passphrase)}, []byte("text"))
 	got := newGPG(t).must(t, message, "--override-session-key", string(key.Reveal()), "--decrypt")
 	assert.Equal(t, string(got), "text")
 }
