@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
@@ -31,6 +32,7 @@ func attaching(t *testing.T, given chan<- net.Conn) http.HandlerFunc {
 		assert.Check(t, r.URL.RawQuery == "stdin=1&stream=1", r.URL.RawQuery)
 		conn, _, err := http.NewResponseController(w).Hijack()
 		assert.Check(t, err)
+		assert.Check(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
 		_, err = io.WriteString(conn, "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
 		assert.Check(t, err)
 		given <- conn

@@ -3,7 +3,10 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -96,20 +99,33 @@ func TestCheckRefusesAnEngineOutOfReach(t *testing.T) {
 }
 
 func TestOpenSpeaksWhatTheEngineSpeaks(t *testing.T) {
-	eng, err := engine.Open(t.TempDir() + "/no.sock")
+	s := &server{t: t, answers: speaking(t, "17.06.2-ee-16", "1.30")}
+	s.answers["GET /info"] = document(t, system.Info{ID: "6BID:R7QS"})
+	path := filepath.Join(t.TempDir(), "engine.sock")
+	socket, err := net.Listen("unix", path)
 	assert.NilError(t, err)
-	_, err = eng.EngineID(t.Context())
-	assert.Check(t, client.IsErrConnectionFailed(err), "%v", err)
+	listening := httptest.NewUnstartedServer(s)
+	assert.NilError(t, listening.Listener.Close())
+	listening.Listener = socket
+	listening.Start()
+	defer listening.Close()
 
-	_, err = engine.Open("")
-	assert.ErrorContains(t, err, "open the engine's socket : ")
-}
-
-func TestTheEngineTellsWhoItIs(t *testing.T) {
-	eng, _ := serve(t, engine.OldestAPI, map[string]http.HandlerFunc{"GET /info": document(t, system.Info{ID: "6BID:R7QS"})})
+	eng, err := engine.Open(path)
+	assert.NilError(t, err)
 	id, err := eng.EngineID(t.Context())
 	assert.NilError(t, err)
 	assert.Equal(t, id, "6BID:R7QS")
+	assert.Equal(t, s.last(), "GET /v1.30/info")
+	assert.NilError(t, eng.API().Close())
+}
+
+func TestOpenTellsWhatIsNoSocket(t *testing.T) {
+	_, err := engine.Open("")
+	assert.ErrorContains(t, err, "open the engine's socket : ")
+	eng, err := engine.Open(filepath.Join(t.TempDir(), "none"))
+	assert.NilError(t, err)
+	_, err = eng.EngineID(t.Context())
+	assert.Check(t, client.IsErrConnectionFailed(err), "%v", err)
 }
 
 func TestAStopIsSentWithTheTimeThatWasGiven(t *testing.T) {
