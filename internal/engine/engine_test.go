@@ -102,7 +102,7 @@ func TestOpenSpeaksWhatTheEngineSpeaks(t *testing.T) {
 	s := &server{t: t, answers: speaking(t, "17.06.2-ee-16", "1.30")}
 	s.answers["GET /info"] = document(t, system.Info{ID: "6BID:R7QS"})
 	path := filepath.Join(t.TempDir(), "engine.sock")
-	socket, err := net.Listen("unix", path)
+	socket, err := new(net.ListenConfig).Listen(t.Context(), "unix", path)
 	assert.NilError(t, err)
 	listening := httptest.NewUnstartedServer(s)
 	assert.NilError(t, listening.Listener.Close())
