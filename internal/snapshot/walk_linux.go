@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	listWindow = 8 << 20 // bytes of names that one folder may hold in memory
+	listWindow = 4 << 20 // bytes of names that one folder may hold in memory
 	openFlags  = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	dirFlags   = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_DIRECTORY | unix.O_CLOEXEC
 )
