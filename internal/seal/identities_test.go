@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"gotest.tools/v3/assert"
 )
 
@@ -124,6 +126,34 @@ func TestLockNamesTheRecipientThatCannotEncrypt(t *testing.T) {
 	assert.ErrorContains(t, err, "neither a passphrase nor a recipient")
 	_, err = Lock{Passphrase: []byte(passphrase)}.Packets(SessionKey{})
 	assert.ErrorContains(t, err, "no session key")
+}
+
+func TestObstacleTellsWhatIsWrongWithASubkey(t *testing.T) {
+	now := time.Now()
+	fresh := func() *openpgp.Entity {
+		e, err := openpgp.NewEntity("sub", "", "sub@example.com", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA})
+		assert.NilError(t, err)
+		e.Subkeys = nil
+		assert.NilError(t, e.AddEncryptionSubkey(&packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, KeyLifetimeSecs: 60}))
+		return e
+	}
+	revoked := fresh()
+	assert.NilError(t, revoked.RevokeSubkey(&revoked.Subkeys[0], packet.NoReason, "", nil))
+	for _, test := range []struct {
+		name string
+		key  *openpgp.Entity
+		at   time.Time
+		want string
+	}{
+		{"expired", fresh(), now.Add(time.Hour), "its subkey for encryption has expired or is not valid yet"},
+		{"revoked", revoked, now, "its subkey for encryption is revoked"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := lockFor(io.Discard, test.key, SessionKey{}, test.at)
+			assert.ErrorContains(t, err, `encrypt to "sub <sub@example.com>" (`)
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
 }
 
 func TestReadIdentitiesUnlocksPrivateKeys(t *testing.T) {
