@@ -116,6 +116,7 @@ type VolumeSize struct {
 	Entries   int64  `json:"entries"`
 	Bytes     int64  `json:"bytes"`     // length of its regular files
 	Allocated int64  `json:"allocated"` // what of them is data and no hole
+	Cloning   int64  `json:"cloning"`   // what a clone takes in the spool beside shared blocks
 }
 
 // Bytes returns the length of all regular files, and what of it is data.

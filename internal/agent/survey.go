@@ -22,7 +22,8 @@ func (r *runner) survey(ctx context.Context, job Job, spool spool) (_ *Survey, o
 			return nil, nil, err
 		}
 		survey.Volumes = append(survey.Volumes, VolumeSize{
-			Name: volume, Entries: totals.Entries, Bytes: totals.Bytes, Allocated: totals.AllocatedBytes,
+			Name: volume, Entries: totals.Entries, Bytes: totals.Bytes,
+			Allocated: totals.AllocatedBytes, Cloning: totals.CloneBytes,
 		})
 		if err := snapshot.Clonable(r.host.Volumes, volume, spool.dir); err != nil && survey.Clone {
 			survey.Clone, survey.NoClone = false, err.Error()

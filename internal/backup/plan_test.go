@@ -81,7 +81,16 @@ func TestThePlanFollowsTheSurveyAndTheOperator(t *testing.T) {
 		"a refusal where the spool is too small": {
 			clone:  CloneNever,
 			survey: func(s *agent.Survey) { s.SpoolFree = gigabyte },
-			refuse: "no room on the manager: the archive needs up to 1.018GB in volume docker-ucp-spool, which has 1GB free",
+			refuse: "no room on the manager: volume docker-ucp-spool needs up to 1.018GB and has 1GB free",
+			hint:   "name a volume on a larger disk with: docker ucp backup --spool-volume NAME",
+		},
+		"a refusal where clones find no room, though the archive goes elsewhere": {
+			clone: CloneAuto,
+			survey: func(s *agent.Survey) {
+				s.Clone, s.Direct, s.SpoolFree = true, true, gigabyte
+				s.Volumes[0].Cloning, s.Volumes[1].Cloning = gigabyte, 1
+			},
+			refuse: "no room on the manager: volume docker-ucp-spool needs up to 1GB and has 1GB free",
 			hint:   "name a volume on a larger disk with: docker ucp backup --spool-volume NAME",
 		},
 	}

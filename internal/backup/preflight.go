@@ -42,9 +42,9 @@ func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
 func (b *backup) room(plan *Plan, survey *agent.Survey) error {
 	plan.Needed = sealedSize(survey)
 	plan.Free = survey.SpoolFree
-	if !plan.Direct && survey.SpoolFree < plan.Needed {
+	if needed := spooledSize(plan, survey); survey.SpoolFree < needed {
 		return failure.Refuse(
-			fmt.Errorf("no room on the manager: the archive needs up to %s in volume %s, which has %s free", human(plan.Needed), plan.Spool, human(survey.SpoolFree)),
+			fmt.Errorf("no room on the manager: volume %s needs up to %s and has %s free", plan.Spool, human(needed), human(survey.SpoolFree)),
 			"name a volume on a larger disk with: docker ucp backup --spool-volume NAME")
 	}
 	if b.out == nil {
@@ -81,6 +81,20 @@ func sealedSize(survey *agent.Survey) int64 {
 		size += volume.Allocated + volume.Entries*entryOverhead
 	}
 	return size + size>>10
+}
+
+// spooledSize is the most that the spool holds at a time: the archive, where it waits there, beside the clones.
+func spooledSize(plan *Plan, survey *agent.Survey) int64 {
+	size := int64(0)
+	if !plan.Direct {
+		size = plan.Needed
+	}
+	if plan.Clone {
+		for _, volume := range survey.Volumes {
+			size += volume.Cloning
+		}
+	}
+	return size
 }
 
 // human writes a size as docker does.
