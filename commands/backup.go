@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/docker/cli/cli"
@@ -59,7 +57,7 @@ or from a prompt. It never leaves this machine.` + exitStatus,
   docker ucp backup --dry-run /backup/ucp.tar
   docker ucp backup --recipient ops.asc --yes /backup/ucp.tar
   docker --context manager1 ucp backup --passphrase-file key.txt - > ucp.tar`,
-		Args: cli.RequiresRangeArgs(0, 1),
+		Args: arguments(cli.RequiresRangeArgs(0, 1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return exit(cmd, runBackup(cmd, dockerCLI, version, opts, args))
 		},
@@ -100,9 +98,6 @@ func runBackup(cmd *cobra.Command, dockerCLI command.Cli, version string, opts b
 	if err != nil {
 		return err
 	}
-	eng := connect(dockerCLI)
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	core, err := opts.core(cmd, path)
 	if err != nil {
 		return err
@@ -110,16 +105,19 @@ func runBackup(cmd *cobra.Command, dockerCLI command.Cli, version string, opts b
 	if err := opts.lock.check(cmd); err != nil {
 		return err
 	}
-	if path == "" && !opts.dryRun {
-		if err := output.RefuseTerminal(dockerCLI.Out().IsTerminal()); err != nil {
-			return err
-		}
-	}
 	talk, log, err := opts.talk.start(cmd, dockerCLI.Err())
 	if err != nil {
 		return err
 	}
 	defer talk.Close()
+	if path == "" && !opts.dryRun {
+		if err := output.RefuseTerminal(dockerCLI.Out().IsTerminal()); err != nil {
+			return err
+		}
+	}
+	eng := connect(dockerCLI)
+	ctx, stop := untilStopped(cmd.Context())
+	defer stop()
 	if !opts.dryRun {
 		core.Lock = func(ctx context.Context) (*seal.Lock, error) { return opts.lock.read(ctx, dockerCLI, talk) }
 	}
@@ -188,7 +186,7 @@ func (o *backupOptions) approval(dockerCLI command.Cli, talk talker) func(contex
 		}
 		ask := o.interactive || o.id == "" && dockerCLI.In().IsTerminal()
 		if o.yes || !ask {
-			talk.Say("backing up UCP %s, instance %s", plan.Version, plan.ID)
+			talk.Say("backing up UCP %s, instance %s", known(plan.Version), plan.ID)
 			return nil
 		}
 		if err := plan.Write(dockerCLI.Err()); err != nil {

@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"strings"
+	"unicode"
 
 	"github.com/docker/cli/cli"
 	"github.com/spf13/cobra"
@@ -43,7 +44,27 @@ func exit(cmd *cobra.Command, err error) error {
 	if hints := failure.Hints(err); len(hints) > 0 {
 		words += "\n" + strings.Join(hints, "\n")
 	}
-	return cli.StatusError{StatusCode: statusOf(failure.KindOf(err)), Cause: errors.New(words)}
+	return cli.StatusError{StatusCode: statusOf(failure.KindOf(err)), Cause: errors.New(harmless(words))}
+}
+
+// harmless replaces what a terminal would obey: an error may quote what came from the manager or stood in a file.
+func harmless(words string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, words)
+}
+
+// arguments gives the docker CLI's own checks of arguments the exit status that it gives to wrong flags.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return cli.StatusError{StatusCode: usageStatus, Cause: err}
+		}
+		return nil
+	}
 }
 
 // usage is the error of flags that do not go together.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"unicode/utf8"
 
@@ -21,6 +22,8 @@ const minPassphrase = 12
 
 // passphraseVariable is our choice; the vendor's documents name none for UCP 2.2 and later.
 const passphraseVariable = "UCP_PASSPHRASE"
+
+const givePassphrase = "give one with: --passphrase-file FILE, or " + passphraseVariable + "; or on purpose none: --no-passphrase"
 
 // lockOptions say who can open an archive.
 type lockOptions struct {
@@ -75,8 +78,7 @@ func (o *lockOptions) read(ctx context.Context, dockerCLI command.Cli, talk talk
 	case dockerCLI.In().IsTerminal():
 		lock.Passphrase, err = promptTwice(ctx, dockerCLI)
 	default:
-		return nil, failure.Refuse(errors.New("no passphrase given"),
-			"give one with: --passphrase-file FILE, or "+passphraseVariable+"; or on purpose none: --no-passphrase")
+		return nil, failure.Refuse(errors.New("no passphrase given"), givePassphrase)
 	}
 	if err != nil {
 		return nil, err
@@ -92,14 +94,31 @@ func checkLength(passphrase []byte) error {
 	return nil
 }
 
-// readPassphrase takes a file's first line, without its end, as gpg does.
+// readPassphrase takes a file's first line without its end, be that of Unix or of Windows. GnuPG takes a carriage return
+// for a part of the passphrase, which nobody who types it would.
 func readPassphrase(path string) ([]byte, error) {
-	content, err := os.ReadFile(path)
+	content, err := readBeginning(path)
 	if err != nil {
 		return nil, failure.Refuse(fmt.Errorf("read the passphrase: %w", err), "name a file that you can read: --passphrase-file FILE")
 	}
 	line, _, _ := bytes.Cut(content, []byte("\n"))
+	if len(line) > longestPassphrase {
+		return nil, failure.Refuse(fmt.Errorf("read the passphrase: the first line of %s has more than %d bytes", path, longestPassphrase),
+			"name the file that holds it: --passphrase-file FILE")
+	}
 	return bytes.TrimSuffix(line, []byte("\r")), nil
+}
+
+// longestPassphrase is far beyond what anybody types, and bounds what is read of a file that is another than was meant.
+const longestPassphrase = 64 << 10
+
+func readBeginning(path string) (content []byte, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return io.ReadAll(io.LimitReader(file, longestPassphrase+1))
 }
 
 func promptTwice(ctx context.Context, dockerCLI command.Cli) ([]byte, error) {
@@ -120,15 +139,17 @@ func promptTwice(ctx context.Context, dockerCLI command.Cli) ([]byte, error) {
 	return first, nil
 }
 
+const exportKey = "export a public key with: gpg --export --armor NAME > FILE"
+
 func addRecipients(lock *seal.Lock, path string) (err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return failure.Refuse(fmt.Errorf("read the recipient's key: %w", err), "export it with: gpg --export --armor NAME > "+path)
+		return failure.Refuse(fmt.Errorf("read the recipient's key: %w", err), exportKey)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	keys, err := seal.ReadRecipients(file, path)
 	if err != nil {
-		return failure.Refuse(err, "export it with: gpg --export --armor NAME > "+path)
+		return failure.Refuse(err, exportKey)
 	}
 	lock.Recipients = append(lock.Recipients, keys...)
 	return nil

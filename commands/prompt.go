@@ -30,7 +30,8 @@ func confirm(ctx context.Context, dockerCLI command.Cli, question string) error 
 		return line, err
 	})
 	if err != nil {
-		return err
+		_, lineErr := io.WriteString(dockerCLI.Err(), "\n") // the question's line is still open
+		return errors.Join(err, lineErr)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
@@ -50,12 +51,20 @@ func promptSecret(ctx context.Context, dockerCLI command.Cli, question string) (
 	if _, err := io.WriteString(dockerCLI.Err(), question); err != nil {
 		return nil, fmt.Errorf("ask for a passphrase: %w", err)
 	}
-	secret, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	secret, err := await(ctx, func() ([]byte, error) { return readPassword(fd) })
 	if ctx.Err() != nil {
 		err = errors.Join(err, term.Restore(fd, before)) // the reader was left behind with the echo off
 	}
 	_, lineErr := io.WriteString(dockerCLI.Err(), "\n")
 	return secret, errors.Join(err, lineErr)
+}
+
+func readPassword(fd int) ([]byte, error) {
+	secret, err := term.ReadPassword(fd)
+	if err != nil {
+		return nil, fmt.Errorf("ask for a passphrase: %w", err)
+	}
+	return secret, nil
 }
 
 // await runs read and gives up on it when the context ends: a read of a terminal cannot be called back, and the

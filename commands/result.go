@@ -28,13 +28,9 @@ func (o *backupOptions) print(dockerCLI command.Cli, talk talker, r *backup.Resu
 	if file == "" {
 		file = "to standard output"
 	}
-	version := r.Version
-	if version == "" {
-		version = "of an unknown version"
-	}
 	talk.Say("wrote %s: %s, %d entries", file, units.HumanSize(float64(r.Size)), r.Entries)
 	talk.Say("SHA-256 %s", r.SHA256)
-	talk.Say("UCP %s, instance %s, was down for %s", version, r.ID, (time.Duration(r.Downtime) * time.Millisecond).Round(10*time.Millisecond))
+	talk.Say("UCP %s, instance %s, was down for %s", known(r.Version), r.ID, (time.Duration(r.Downtime) * time.Millisecond).Round(10*time.Millisecond))
 	if r.Sockets > 0 {
 		talk.Say("%d sockets were left out: no archive can hold them", r.Sockets)
 	}
@@ -46,6 +42,13 @@ func (o *backupOptions) print(dockerCLI command.Cli, talk talker, r *backup.Resu
 		talk.Warn("the archive is not sealed: whoever reads it holds UCP's keys")
 	}
 	return nil
+}
+
+func known(version string) string {
+	if version == "" {
+		return "of an unknown version"
+	}
+	return version
 }
 
 func (o *backupOptions) printPlan(dockerCLI command.Cli, plan *backup.Plan) error {

@@ -24,7 +24,7 @@ docker --context NAME ucp ..., docker -H HOST ucp ..., or DOCKER_HOST with
 DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.`,
 		Example: `  docker ucp backup /backup/ucp.tar
   docker --context manager1 ucp backup --passphrase-file key.txt ucp.tar`,
-		Args:              cli.NoArgs,
+		Args:              arguments(cli.NoArgs),
 		RunE:              command.ShowHelp(dockerCLI.Err()),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

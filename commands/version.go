@@ -17,7 +17,7 @@ func newVersionCommand(dockerCLI command.Cli, version string) *cobra.Command {
 		Short:   "Show the version of this plugin and of the archives it writes",
 		Long:    "Show the version of this plugin and of the archives it writes. No engine is asked." + exitStatus,
 		Example: `  docker ucp version`,
-		Args:    cli.NoArgs,
+		Args:    arguments(cli.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(dockerCLI.Out(), "docker-ucp %s\narchive format %d\n%s %s/%s\n",
 				version, archive.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
