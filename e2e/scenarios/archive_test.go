@@ -83,7 +83,9 @@ func backupBelongsToItsUser(t *testing.T, s *stage) {
 
 	info, err := os.Stat(archive)
 	assert.NilError(t, err)
-	assert.Equal(t, info.Sys().(*syscall.Stat_t).Uid, uint32(nobody))
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	assert.Assert(t, ok)
+	assert.Equal(t, stat.Uid, uint32(nobody))
 	assert.Equal(t, info.Mode(), os.FileMode(0o600))
 	mentions(t, a.stderr, "check: done") // it went straight into the file
 	s.sound(t, s.unseal(t, archive), keys)

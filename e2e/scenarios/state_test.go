@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"gotest.tools/v3/assert"
 
-	"github.com/docker-ucp/docker-ucp/e2e/standin"
 	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
 )
 
@@ -79,11 +79,11 @@ func (s *stage) unseal(t *testing.T, archive string, gpg ...string) string {
 
 func gnupgHome(t *testing.T) string {
 	t.Helper()
-	home, err := os.MkdirTemp("", "gpg") // short: GnuPG's agent has a socket in it
+	home, err := os.MkdirTemp("", "gpg") //nolint:usetesting // short: GnuPG's agent has a socket in it
 	assert.NilError(t, err)
 	assert.NilError(t, os.Chmod(home, 0o700))
 	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run() // none may have been started
+		_ = exec.CommandContext(context.Background(), "gpgconf", "--homedir", home, "--kill", "all").Run() // none may have been started
 		assert.NilError(t, os.RemoveAll(home))
 	})
 	return home
@@ -124,10 +124,6 @@ func files(t *testing.T, dir string) []string {
 		names = append(names, entry.Name())
 	}
 	return names
-}
-
-func running(states []standin.State, name string) bool {
-	return slices.ContainsFunc(states, func(s standin.State) bool { return s.Name == name && s.Status == "running" })
 }
 
 func (s *stage) stop(t *testing.T, name string) {

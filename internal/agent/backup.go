@@ -91,7 +91,8 @@ func (r *runner) atRest(ctx context.Context, order *Order, c capture) (down *dow
 	}
 	down = r.rest(ctx, order)
 	defer func() {
-		if resumeErr := down.resume(); err != nil {
+		resumeErr := down.resume()
+		if err != nil {
 			err = errors.Join(err, resumeErr)
 		}
 	}()

@@ -93,16 +93,16 @@ func (r *runner) run(ctx context.Context, in *bufio.Reader) error {
 	if err := readLine(ctx, in, &job); err != nil {
 		return fmt.Errorf("read the job: %w", err)
 	}
-	spool := newSpool(r.host.Spool)
+	work := newSpool(r.host.Spool)
 	if job.Clean {
-		return spool.remove()
+		return work.remove()
 	}
 	if err := r.refuseOtherEngine(ctx, job.EngineID); err != nil {
 		return err
 	}
-	finished, err := r.serve(ctx, in, job, spool)
+	finished, err := r.serve(ctx, in, job, work)
 	if err != nil || !finished {
-		return errors.Join(err, spool.remove())
+		return errors.Join(err, work.remove())
 	}
 	awaitDismissal(in)
 	return nil
