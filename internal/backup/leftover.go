@@ -26,10 +26,11 @@ func (b *backup) settleLeftover(ctx context.Context) error {
 		return err
 	}
 	_, ended, err := found.Exited(ctx)
-	if err != nil {
-		return err
-	}
 	switch {
+	case cerrdefs.IsNotFound(err): // its own run has just removed it
+		return nil
+	case err != nil:
+		return err
 	case found.Running, !ended && time.Since(found.Since) < startingTime:
 		return failure.Refuse(
 			fmt.Errorf("another backup is running on this manager since %s, started by %s", found.Since.Local().Format(time.DateTime), found.StartedBy),

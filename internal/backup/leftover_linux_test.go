@@ -69,6 +69,23 @@ func TestARunningBackupIsNotDisturbed(t *testing.T) {
 	}
 }
 
+func TestAnAgentThatIsJustBeingRemovedIsNoHindrance(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.leave(t, "exited", DefaultSpool)
+		m.images = nil
+		m.before = func(call string) error {
+			if call == "inspect agent-old" {
+				m.agent = nil
+			}
+			return nil
+		}
+		r := m.backUp(t, nil)
+		assert.NilError(t, r.err)
+		m.assertUntouched(t)
+	})
+}
+
 func TestWhatADeadRunLeftIsSetRightFirst(t *testing.T) {
 	tests := map[string]struct {
 		state  string
