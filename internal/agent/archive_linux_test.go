@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
@@ -56,6 +57,12 @@ func TestTheArchiveIsWhatTheResultSays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				m := newMachine(t)
+				m.before = func(call string) error {
+					if call == "start c-kv" {
+						time.Sleep(3 * time.Second)
+					}
+					return nil
+				}
 				order := m.order()
 				order.Clone = clone
 				talk, err := m.backUp(t, m.job(), order)
@@ -68,6 +75,7 @@ func TestTheArchiveIsWhatTheResultSays(t *testing.T) {
 				summary := checkArchive(t, m.archivePath())
 				assert.Equal(t, result.Entries, summary.Entries)
 				assert.Equal(t, summary.Manifest.Volumes[0].Bytes, int64(200_007))
+				assert.Equal(t, result.Downtime, Millis(3000))
 				assert.Equal(t, summary.Report.DowntimeMS, int64(result.Downtime))
 				assert.Equal(t, talk.last(Resumed).Downtime, result.Downtime)
 				assert.Equal(t, MillisOf(summary.Report.ResumedAt.Sub(summary.Report.QuiescedAt)), result.Downtime)
@@ -160,6 +168,8 @@ func TestGnuPGOpensTheArchiveAndNoEventTellsTheKey(t *testing.T) {
 			assert.NilError(t, err)
 			assertNoSecret(t, talk.log.String(), key)
 
+			size := talk.last(Finished).Result.Size
+			assert.Equal(t, size < 100_000, compress, "%d bytes", size)
 			byKey := gpg(t, "", "--override-session-key", string(key.Reveal()), "--decrypt", m.archivePath())
 			byPassphrase := gpg(t, passphrase, "--passphrase-fd", "0", "--decrypt", m.archivePath())
 			assert.Check(t, bytes.Equal(byKey, byPassphrase))
@@ -183,6 +193,38 @@ func assertNoSecret(tb testing.TB, text string, key seal.SessionKey) {
 	} {
 		assert.Check(tb, !strings.Contains(text, form), "the session key stands in the log")
 	}
+}
+
+func TestAPipelineThatCannotBeginLeavesNoGoroutine(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		key, err := seal.NewSessionKey()
+		assert.NilError(t, err)
+		file, err := os.Create(filepath.Join(t.TempDir(), "archive"))
+		assert.NilError(t, err)
+		_, err = newPipeline(file, filepath.Join(t.TempDir(), "missing"), &Order{Key: key.Reveal()})
+		assert.ErrorIs(t, err, os.ErrNotExist)
+		assert.NilError(t, file.Close())
+	})
+}
+
+func TestASealedRunThatFailsLeavesNoGoroutine(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newMachine(t)
+		m.before = func(call string) error {
+			if call == "stop c-kv" {
+				return errors.New("it does not listen")
+			}
+			return nil
+		}
+		key, err := seal.NewSessionKey()
+		assert.NilError(t, err)
+		order := m.order()
+		order.Key = key.Reveal()
+		_, err = m.backUp(t, m.job(), order)
+		assert.ErrorContains(t, err, "it does not listen")
+		m.assertUCPRuns(t)
+		m.assertEmptySpool(t)
+	})
 }
 
 func TestAKeyThatIsNoneIsRefusedBeforeAnythingStops(t *testing.T) {

@@ -128,20 +128,22 @@ func (e *engines) moved() []string {
 	})
 }
 
-func (e *engines) call(words ...string) error {
+func (e *engines) call(ctx context.Context, words ...string) error {
 	call := strings.Join(words, " ")
 	e.mu.Lock()
 	e.calls = append(e.calls, call)
 	before := e.before
 	e.mu.Unlock()
-	if before == nil {
-		return nil
+	if before != nil {
+		if err := before(call); err != nil {
+			return err
+		}
 	}
-	return before(call)
+	return ctx.Err()
 }
 
-func (e *engines) move(call, id string, change func(*quiesce.State)) error {
-	if err := e.call(call, id); err != nil {
+func (e *engines) move(ctx context.Context, call, id string, change func(*quiesce.State)) error {
+	if err := e.call(ctx, call, id); err != nil {
 		return err
 	}
 	e.mu.Lock()
@@ -155,24 +157,24 @@ func (e *engines) move(call, id string, change func(*quiesce.State)) error {
 	return nil
 }
 
-func (e *engines) StopContainer(_ context.Context, id string, _ *time.Duration) error {
-	return e.move("stop", id, func(s *quiesce.State) { s.Running = false })
+func (e *engines) StopContainer(ctx context.Context, id string, _ *time.Duration) error {
+	return e.move(ctx, "stop", id, func(s *quiesce.State) { s.Running = false })
 }
 
-func (e *engines) StartContainer(_ context.Context, id string) error {
-	return e.move("start", id, func(s *quiesce.State) { s.Running = true })
+func (e *engines) StartContainer(ctx context.Context, id string) error {
+	return e.move(ctx, "start", id, func(s *quiesce.State) { s.Running = true })
 }
 
-func (e *engines) PauseContainer(_ context.Context, id string) error {
-	return e.move("pause", id, func(s *quiesce.State) { s.Paused = true })
+func (e *engines) PauseContainer(ctx context.Context, id string) error {
+	return e.move(ctx, "pause", id, func(s *quiesce.State) { s.Paused = true })
 }
 
-func (e *engines) UnpauseContainer(_ context.Context, id string) error {
-	return e.move("unpause", id, func(s *quiesce.State) { s.Paused = false })
+func (e *engines) UnpauseContainer(ctx context.Context, id string) error {
+	return e.move(ctx, "unpause", id, func(s *quiesce.State) { s.Paused = false })
 }
 
-func (e *engines) ContainerState(_ context.Context, id string) (quiesce.State, error) {
-	if err := e.call("look", id); err != nil {
+func (e *engines) ContainerState(ctx context.Context, id string) (quiesce.State, error) {
+	if err := e.call(ctx, "look", id); err != nil {
 		return quiesce.State{}, err
 	}
 	return e.now()[id], nil
@@ -180,23 +182,25 @@ func (e *engines) ContainerState(_ context.Context, id string) (quiesce.State, e
 
 func (e *engines) IsGone(err error) bool { return errors.Is(err, errGone) }
 
-func (e *engines) EngineID(context.Context) (string, error) { return testEngine, e.call("who") }
-
-func (e *engines) ContainerInspectWithRaw(_ context.Context, id string, _ bool) (container.InspectResponse, []byte, error) {
-	raw, err := json.Marshal(map[string]string{"Id": id})
-	return container.InspectResponse{}, raw, errors.Join(err, e.call("inspect", id))
+func (e *engines) EngineID(ctx context.Context) (string, error) {
+	return testEngine, e.call(ctx, "who")
 }
 
-func (e *engines) ConfigList(context.Context, swarm.ConfigListOptions) ([]swarm.Config, error) {
+func (e *engines) ContainerInspectWithRaw(ctx context.Context, id string, _ bool) (container.InspectResponse, []byte, error) {
+	raw, err := json.Marshal(map[string]string{"Id": id})
+	return container.InspectResponse{}, raw, errors.Join(err, e.call(ctx, "inspect", id))
+}
+
+func (e *engines) ConfigList(ctx context.Context, _ swarm.ConfigListOptions) ([]swarm.Config, error) {
 	config := swarm.Config{ID: "1"}
 	config.Spec.Name = "com.docker.ucp.config-1"
-	return []swarm.Config{config}, e.call("configs")
+	return []swarm.Config{config}, e.call(ctx, "configs")
 }
 
-func (e *engines) ServiceList(context.Context, swarm.ServiceListOptions) ([]swarm.Service, error) {
+func (e *engines) ServiceList(ctx context.Context, _ swarm.ServiceListOptions) ([]swarm.Service, error) {
 	service := swarm.Service{ID: "1"}
 	service.Spec.Name = "ucp-agent"
-	return []swarm.Service{service}, e.call("services")
+	return []swarm.Service{service}, e.call(ctx, "services")
 }
 
 // failNth fails the nth call, from 1, and no other.

@@ -1,9 +1,9 @@
 package agent
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"gotest.tools/v3/assert"
@@ -93,25 +93,51 @@ func TestAnOutputThatCannotBeOpenedIsAnotherFile(t *testing.T) {
 	}
 }
 
-func TestAFailedRunKeepsNoFileOpen(t *testing.T) {
-	m := newMachine(t)
-	m.write(t, m.host.Output, testNonce)
-	m.before = func(call string) error {
-		if call == "inspect c-kv" {
-			return errors.New("it is gone")
-		}
-		return nil
+func TestNoWayOutKeepsTheOutputOpen(t *testing.T) {
+	tests := map[string]func(m *machine, talk *talk, order *Order){
+		"no order":     func(*machine, *talk, *Order) {},
+		"half a order": func(_ *machine, talk *talk, _ *Order) { _, _ = talk.stdin.Write([]byte("{")) },
+		"a failure": func(m *machine, talk *talk, order *Order) {
+			m.before = failNth(1)
+			talk.send(order)
+		},
+		"into the spool": func(_ *machine, talk *talk, order *Order) {
+			order.Direct = false
+			talk.send(order)
+		},
+		"into the file": func(_ *machine, talk *talk, order *Order) { talk.send(order) },
 	}
-	job, order := m.job(), m.order()
-	job.Nonce, order.Direct = testNonce, true
-	_, err := m.backUp(t, job, order)
-	assert.Error(t, err, "inspect container ucp-kv: it is gone")
+	for name, goOn := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			m.write(t, m.host.Output, testNonce)
+			job, order := m.job(), m.order()
+			job.Nonce, order.Direct = testNonce, true
+			talk := m.start(t)
+			surveyed := make(chan struct{})
+			talk.on = func(event Event) {
+				if event.Type == Surveyed {
+					close(surveyed)
+				}
+			}
+			talk.send(job)
+			<-surveyed
+			assert.Check(t, isOpen(t, m.host.Output))
+			goOn(m, talk, order)
+			err := talk.wait()
+			assert.Check(t, !isOpen(t, m.host.Output), "%v", err)
+		})
+	}
+}
+
+func isOpen(tb testing.TB, path string) bool {
+	tb.Helper()
 	descriptors, err := os.ReadDir("/proc/self/fd")
-	assert.NilError(t, err)
-	for _, descriptor := range descriptors {
+	assert.NilError(tb, err)
+	return slices.ContainsFunc(descriptors, func(descriptor os.DirEntry) bool {
 		target, err := os.Readlink(filepath.Join("/proc/self/fd", descriptor.Name()))
-		assert.Check(t, err != nil || target != m.host.Output, "descriptor %s", descriptor.Name())
-	}
+		return err == nil && target == path
+	})
 }
 
 func assertHolds(tb testing.TB, path, want string) {
