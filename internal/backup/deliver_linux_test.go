@@ -4,9 +4,11 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
@@ -71,4 +73,63 @@ type hook struct {
 func (h hook) Write(p []byte) (int, error) {
 	h.see(string(p))
 	return h.Writer.Write(p)
+}
+
+func TestAWireThatBreaksIsTriedAgain(t *testing.T) {
+	tests := map[string]struct {
+		broken int
+		whole  bool
+	}{
+		"once":      {1, true},
+		"often":     {fetchTries - 1, true},
+		"too often": {fetchTries, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := newManager(t)
+				tries := 0
+				m.spoil = func(content []byte) []byte {
+					if tries++; tries <= test.broken {
+						return content[:len(content)/2]
+					}
+					return content
+				}
+				r := m.backUp(t, nil)
+				assert.Equal(t, strings.Count(r.talk.String(), "; fetching it again"), min(test.broken, fetchTries-1))
+				m.assertUntouched(t)
+				assert.Equal(t, len(m.moved()), 6, "UCP was stopped once")
+				if test.whole {
+					assert.NilError(t, r.err)
+					r.assertArchive(t)
+					return
+				}
+				assert.ErrorContains(t, r.err, "the archive changed on its way")
+				r.assertNoFile(t)
+			})
+		})
+	}
+}
+
+func TestADiskThatRunsFullIsNotTriedAgain(t *testing.T) {
+	folder := t.TempDir()
+	if err := unix.Mount("none", folder, "tmpfs", 0, "size=18m"); err != nil {
+		t.Skip("cannot mount a small file system: ", err)
+	}
+	defer func() { assert.Check(t, unix.Unmount(folder, 0)) }()
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.before = func(call string) error {
+			if call == "configs" { // after the survey found that there is room
+				return os.WriteFile(filepath.Join(m.volumes, "ucp-kv", "grown"), make([]byte, 24<<20), 0o600)
+			}
+			return nil
+		}
+		r := m.backUp(t, func(r *run) { r.opts.Path = filepath.Join(folder, "ucp.tar") })
+		assert.ErrorIs(t, r.err, unix.ENOSPC)
+		assert.Check(t, !strings.Contains(r.talk.String(), "fetching it again"))
+		assert.Equal(t, failure.KindOf(r.err), failure.Failed)
+		r.assertNoFile(t)
+		m.assertUntouched(t)
+	})
 }

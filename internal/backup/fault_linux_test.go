@@ -112,7 +112,7 @@ func TestUCPRunsWheneverTheRunIsCancelled(t *testing.T) {
 
 func TestAContainerThatStaysDownIsToldBesideAWholeArchive(t *testing.T) {
 	noStart := func(call string) error {
-		if call == "start ucp-controller" {
+		if call == "start ucp-controller" || call == "start ucp-kv" {
 			return errors.New("port is taken")
 		}
 		return nil
@@ -123,10 +123,10 @@ func TestAContainerThatStaysDownIsToldBesideAWholeArchive(t *testing.T) {
 			m.before = noStart
 			r := m.backUp(t, nil)
 			r.assertArchive(t)
-			assert.Error(t, r.err, "these containers of UCP do not run again: ucp-controller")
+			assert.Error(t, r.err, "these containers of UCP do not run again: ucp-kv, ucp-controller")
 			assert.Equal(t, failure.KindOf(r.err), failure.Attention)
-			assert.DeepEqual(t, failure.Hints(r.err), []string{"docker start ucp-controller"})
-			assert.Check(t, cmp.Contains(r.talk.String(), "not everything runs again: start ucp-controller again: port is taken"))
+			assert.DeepEqual(t, failure.Hints(r.err), []string{"docker start ucp-kv ucp-controller"})
+			assert.Check(t, cmp.Contains(r.talk.String(), "not everything runs again: start ucp-kv again: port is taken\n  start ucp-controller again: port is taken"))
 		})
 	})
 	t.Run("which does not arrive", func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestAContainerThatStaysDownIsToldBesideAWholeArchive(t *testing.T) {
 			r.assertNoFile(t)
 			assert.ErrorContains(t, r.err, "the archive changed on its way")
 			assert.Equal(t, failure.KindOf(r.err), failure.Attention, "a script must not take UCP for whole")
-			assert.Check(t, slices.Contains(failure.Hints(r.err), "docker start ucp-controller"))
+			assert.Check(t, slices.Contains(failure.Hints(r.err), "docker start ucp-kv ucp-controller"))
 		})
 	})
 }
