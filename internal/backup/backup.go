@@ -50,6 +50,7 @@ type backup struct {
 	ownSpool bool         // the volume of the spool is one that a backup made, this one or an earlier one
 	agent    *conversation
 	touched  bool // the agent has its order
+	tookOver bool // the plugin has tried to bring UCP back itself
 }
 
 // prepare refuses what can be refused without an agent, cheapest first, and then starts one.
@@ -127,9 +128,10 @@ func (b *backup) dismiss(ctx context.Context) error {
 // carryOut gives the order and delivers what comes of it.
 func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 	b.touched = true
+	b.agent.plan = &plan.Quiesce // until it is heard that UCP is back
 	done, err := b.agent.carryOut(ctx, b.order(plan))
 	if err != nil {
-		return nil, b.bringBack(ctx, plan, err)
+		return nil, errors.Join(err, b.settleDead(ctx))
 	}
 	left := notResumed(&plan.Quiesce, done.NotResumed)
 	if err := b.deliver(ctx, plan, done.Result); err != nil {
@@ -144,17 +146,6 @@ func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 		result.File = b.out.Path()
 	}
 	return result, left
-}
-
-// bringBack is for an agent that ended badly: what it did not bring back itself, the plugin does, by the same plan.
-func (b *backup) bringBack(ctx context.Context, plan *Plan, err error) error {
-	if !b.agent.died {
-		return err
-	}
-	b.talk.Warn("the agent on the manager died; bringing UCP back from here")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
-	defer cancel()
-	return errors.Join(err, broughtBack(plan.Quiesce.TakeOver(ctx, b.engine)))
 }
 
 // explain makes a cancelled run say so, and in which state it left UCP. What needs a person says so itself, and so does

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
@@ -31,7 +32,7 @@ type conversation struct {
 	survey *agent.Survey
 	plan   *quiesce.Plan // what the agent brings to rest
 	last   *agent.Event  // Finished or Failed
-	died   bool          // it ended without a last word, while UCP may rest
+	back   bool          // nothing rests: the agent said so, or the plugin brought it back
 }
 
 func (c *conversation) send(value any) error {
@@ -122,7 +123,6 @@ func (c *conversation) ended(ctx context.Context) error {
 // failed is the error of an agent that did not finish.
 func (c *conversation) failed() error {
 	if c.last == nil {
-		c.died = true
 		return fmt.Errorf("the agent on the manager ended unexpectedly: %s", c.words())
 	}
 	err := errors.New(c.last.Message)
@@ -137,4 +137,12 @@ func (c *conversation) words() string {
 		return words
 	}
 	return "no last word"
+}
+
+// names lists what the agent brings to rest.
+func (c *conversation) names() []string {
+	if c.plan == nil {
+		return nil
+	}
+	return slices.Concat(c.plan.Names(quiesce.Stop), c.plan.Names(quiesce.Pause))
 }

@@ -11,15 +11,51 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 )
 
-// endByHand gives an agent that may still be bringing UCP back the time for it: killing it would leave UCP at rest.
-const endByHand = "docker stop --time 900 " + engine.AgentName + "; docker rm " + engine.AgentName
+// endByHand gives an agent that may still be bringing UCP back the time for it: killing it would leave UCP at rest. While
+// it is not known that UCP is back, nothing is to be typed here: the agent's log is what the next backup goes by.
+func (b *backup) endByHand() string {
+	if b.settled() {
+		return "docker stop --time 900 " + engine.AgentName + "; docker rm " + engine.AgentName
+	}
+	return ""
+}
+
+// settled tells that nothing rests because of this run: nothing was ordered, or UCP is known to be back.
+func (b *backup) settled() bool { return !b.touched || b.agent.back }
+
+// settleDead brings UCP back from here when the agent is dead and was not heard to have done so. An agent that cannot be
+// reached may be alive, and is left to bring UCP back by itself.
+func (b *backup) settleDead(ctx context.Context) error {
+	if b.settled() || b.tookOver {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
+	defer cancel()
+	_, dead, err := b.agent.agent.Exited(ctx)
+	if err != nil && !cerrdefs.IsNotFound(err) || err == nil && !dead {
+		return nil
+	}
+	if err == nil && b.agent.readRest(ctx) == nil && b.settled() {
+		return nil
+	}
+	b.tookOver = true
+	b.talk.Warn("the agent on the manager died; bringing UCP back from here")
+	if err := b.agent.plan.TakeOver(ctx, b.engine); err != nil {
+		return broughtBack(err)
+	}
+	b.agent.back = true
+	return nil
+}
 
 // removeAgent removes the agent's container; out of a spool that is the operator's own volume it first takes what is
 // ours.
 func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error {
 	if b.agent != nil {
-		if err := b.endAgent(ctx); err != nil {
+		if err := errors.Join(b.endAgent(ctx), b.settleDead(ctx)); err != nil {
 			return err
+		}
+		if !b.settled() {
+			return fmt.Errorf("container %s stays: by its log the next docker ucp backup brings back what rests, and clears up", engine.AgentName)
 		}
 		if !b.ownSpool {
 			if err := b.cleanSpool(ctx, container); err != nil {
@@ -32,7 +68,7 @@ func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error
 
 // removeSpool removes the spool's volume, unless it is the operator's.
 func (b *backup) removeSpool(ctx context.Context) error {
-	if !b.ownSpool {
+	if !b.ownSpool || !b.settled() { // or the agent's container, which stays, still holds it
 		return nil
 	}
 	return b.engine.RemoveVolume(ctx, b.opts.Spool)

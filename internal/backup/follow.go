@@ -101,8 +101,8 @@ func (c *conversation) readRest(ctx context.Context) error {
 
 func (c *conversation) lost(err error) error {
 	return failure.NeedsAttention(
-		fmt.Errorf("the engine cannot be reached any more; the agent on the manager brings UCP back by itself: %w", err),
-		"when the engine answers again: docker logs "+engine.AgentName)
+		fmt.Errorf("the engine cannot be reached any more; an agent that still lives there brings UCP back by itself: %w", err),
+		"when the engine answers again: docker logs "+engine.AgentName+"; what still rests then: "+startByHand(c.plan, c.names()))
 }
 
 // maxLine bounds a line of an agent's log, and maxSaid what is kept of its other words: a log may be anybody's.

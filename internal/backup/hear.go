@@ -24,17 +24,22 @@ func (c *conversation) hear(line []byte) {
 	case agent.Warning:
 		c.talk.Warn("%v", errors.New(event.Message)) // as an error it may span lines
 	case agent.Quiescing:
+		c.back = false
 		if c.plan = event.Plan; c.plan != nil {
 			c.talk.Say("bringing %d containers of UCP to rest", c.plan.Len())
 		}
 	case agent.Resumed:
+		c.back = true
 		c.talk.Say("UCP is back after %s", event.Downtime.Duration())
 	case agent.Finished:
+		if event.Result == nil {
+			return // no agent of ours says so
+		}
 		c.endPhase(nil)
 		c.last = &event
 	case agent.Failed:
 		c.endPhase(errors.New(event.Message))
-		c.last = &event
+		c.last, c.back = &event, true // it names what does not run
 	}
 }
 

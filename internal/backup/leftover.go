@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -24,6 +25,10 @@ func (b *backup) settleLeftover(ctx context.Context) error {
 	found, err := b.engine.FindAgent(ctx)
 	if err != nil || found == nil {
 		return err
+	}
+	if !found.IsOurs() {
+		return failure.Refuse(fmt.Errorf("a container on this manager is named %s and is none of ours", engine.AgentName),
+			"rename it with: docker rename "+engine.AgentName+" NAME")
 	}
 	_, ended, err := found.Exited(ctx)
 	switch {
@@ -54,7 +59,14 @@ func (b *backup) resumeLeftover(ctx context.Context, found *engine.Found) error 
 		return err
 	}
 	b.talk.Warn("an earlier backup, started by %s, died and left UCP at rest; bringing it back", found.StartedBy)
-	return broughtBack(plan.TakeOver(ctx, b.engine))
+	err = plan.TakeOver(ctx, b.engine)
+	var left *quiesce.NotResumed
+	if errors.As(err, &left) && left.Gone(b.engine) {
+		// Whoever removed these containers since has made new ones, or knows why not; no backup can bring them back.
+		b.talk.Warn("these containers of UCP are gone since: %s", strings.Join(left.Names(), ", "))
+		return nil
+	}
+	return broughtBack(err)
 }
 
 // removeLeftover removes the agent, its image and its spool; from a spool that is the operator's own volume it takes

@@ -82,7 +82,7 @@ func (b *backup) startAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.undo.add(endByHand, func(ctx context.Context) error { return b.removeAgent(ctx, container) })
+	b.undo.steps = append(b.undo.steps, undoStep{b.endByHand, func(ctx context.Context) error { return b.removeAgent(ctx, container) }})
 	stdin, err := container.Start(ctx)
 	if err != nil {
 		return err

@@ -33,12 +33,12 @@ type undoing struct {
 }
 
 type undoStep struct {
-	byHand string // what does the same by hand; empty where there is nothing to type
+	byHand func() string // what does the same by hand; empty where there is nothing to type
 	do     func(context.Context) error
 }
 
 func (u *undoing) add(byHand string, do func(context.Context) error) {
-	u.steps = append(u.steps, undoStep{byHand, do})
+	u.steps = append(u.steps, undoStep{func() string { return byHand }, do})
 }
 
 func (s undoStep) run(ctx context.Context) error {
@@ -59,7 +59,7 @@ func (u *undoing) run(ctx context.Context) error {
 	for _, step := range slices.Backward(u.steps) {
 		if err := step.run(ctx); err != nil {
 			failed = append(failed, err)
-			byHand = append(byHand, step.byHand)
+			byHand = append(byHand, step.byHand())
 		}
 	}
 	u.steps = nil

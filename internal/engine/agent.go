@@ -192,6 +192,11 @@ type Found struct {
 	Since     time.Time
 }
 
+// IsOurs tells an agent's container from somebody else's that only has its name.
+func (f *Found) IsOurs() bool {
+	return f.StartedBy != "" && strings.HasPrefix(f.Image, imageRepository+":")
+}
+
 // FindAgent returns the agent's container on this engine, or nil.
 func (e *Engine) FindAgent(ctx context.Context) (*Found, error) {
 	inspected, err := e.api.ContainerInspect(ctx, AgentName)

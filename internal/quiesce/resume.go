@@ -49,6 +49,11 @@ func (e *NotResumed) Names() []string {
 	return names
 }
 
+// Gone tells that none of the containers exists any more.
+func (e *NotResumed) Gone(engine Engine) bool {
+	return !slices.ContainsFunc(e.Causes, func(cause error) bool { return !engine.IsGone(cause) })
+}
+
 // TakeOver brings back what somebody else was bringing to rest who died, or lost sight of the engine. A stop that the
 // engine was once asked for goes on without whoever asked, so a container that runs may be about to end: TakeOver
 // resumes at once, and again when every such stop must be over. Its error holds a *NotResumed, as that of Resume, or
