@@ -33,6 +33,7 @@ type decrypter struct {
 	stages *errgroup.Group
 	ctx    context.Context // ends the stages
 	cancel context.CancelFunc
+	chunks []*sealedChunk
 	cur    *ticket[*sealedChunk]
 	rest   []byte // of cur, still to be read
 	err    error
@@ -62,7 +63,9 @@ func newDecrypter(prefix []byte, body io.Reader, key SessionKey) (*decrypter, er
 	}
 	d.stages, d.ctx = errgroup.WithContext(ctx)
 	for range jobs {
-		d.free <- newTicket(&sealedChunk{})
+		c := &sealedChunk{}
+		d.chunks = append(d.chunks, c)
+		d.free <- newTicket(c)
 	}
 	d.stages.Go(func() error { return d.readBody(io.MultiReader(bytes.NewReader(prefix), body)) })
 	for range workers {
@@ -192,8 +195,8 @@ func (d *decrypter) ReadByte() (byte, error) {
 	return c, nil
 }
 
-// Close ends the goroutines, wherever they are, and says nothing about the
-// message.
+// Close ends the goroutines, wherever they are, and wipes the plaintext. It says
+// nothing about the message.
 func (d *decrypter) Close() error {
 	d.cancel()
 	_ = d.stages.Wait() // what stopped them has been told, or nobody wanted to know
@@ -201,5 +204,8 @@ func (d *decrypter) Close() error {
 		d.err = errClosed
 	}
 	d.rest = nil
+	for _, c := range d.chunks {
+		clear(c.mem)
+	}
 	return nil
 }
