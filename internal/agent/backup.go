@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/snapshot"
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
@@ -67,7 +69,7 @@ func (o *Order) destination(spool spool, output *os.File) (*os.File, error) {
 }
 
 func (r *runner) records(ctx context.Context, order *Order) ([]ucp.Record, error) {
-	records, swarmErr, err := ucp.Records(ctx, r.host.Records, order.InstanceID, order.Containers)
+	records, swarmErr, err := ucp.Records(ctx, r.host.Records, order.Instance.ID, order.Instance.Containers)
 	if swarmErr != nil {
 		r.emit(Event{Type: Warning, Message: fmt.Sprintf("the archive will lack UCP's swarm configs and services: %v", swarmErr)})
 	}
@@ -84,6 +86,9 @@ type capture struct {
 
 // atRest captures UCP while it rests, and brings it back on every way out, a panic included.
 func (r *runner) atRest(ctx context.Context, order *Order, c capture) (down *downtime, err error) {
+	if err := r.refuseAwake(ctx, order, order.Plan.IDs()); err != nil {
+		return nil, fmt.Errorf("%w since the plan was made; nothing was touched", err)
+	}
 	// The plan in the log is how somebody else brings UCP back should this program die, so nothing stops without it.
 	r.emit(Event{Type: Quiescing, Plan: &order.Plan})
 	if err := r.failed(); err != nil {
@@ -99,8 +104,30 @@ func (r *runner) atRest(ctx context.Context, order *Order, c capture) (down *dow
 	if down.err != nil {
 		return down, down.err
 	}
+	if err := r.refuseAwake(ctx, order, nil); err != nil {
+		return down, fmt.Errorf("%w while UCP was brought to rest", err)
+	}
 	c.down = down
 	return down, r.capture(ctx, order, c)
+}
+
+// refuseAwake fails when a container runs that could write to what is read. A reconciler, an engine that starts anew or a
+// person may have started it.
+func (r *runner) refuseAwake(ctx context.Context, order *Order, except []string) error {
+	names, err := order.Instance.Awake(ctx, r.host.Records, except)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	return failure.WithHint(fmt.Errorf("somebody started %s", strings.Join(names, ", ")), "try again; who starts it says: docker events")
+}
+
+// wake brings UCP back when the volumes have been read, unless somebody woke a part of it while they were.
+func (r *runner) wake(ctx context.Context, order *Order, down *downtime) error {
+	if err := r.refuseAwake(ctx, order, nil); err != nil {
+		return fmt.Errorf("%w while the volumes were read, so the copy is not of one moment", err)
+	}
+	_ = down.resume() // what does not come back is in down, and the archive is worth finishing all the same
+	return nil
 }
 
 // capture reads the volumes while UCP rests: into the archive, or, where the file system can, into clones that are read
@@ -117,7 +144,11 @@ func (r *runner) capture(ctx context.Context, order *Order, c capture) (err erro
 	if err := r.writeVolumes(ctx, order.Manifest, source, c.way); err != nil {
 		return err
 	}
-	_ = c.down.resume() // what does not come back is in c.down, and the archive is worth finishing all the same
+	if !order.Clone {
+		if err := r.wake(ctx, order, c.down); err != nil {
+			return err
+		}
+	}
 	return c.way.writeTail(c.down)
 }
 
@@ -132,7 +163,9 @@ func (r *runner) source(ctx context.Context, order *Order, c capture) (_ snapsho
 	if err != nil {
 		return nil, nil, err
 	}
-	_ = c.down.resume() // as in capture
+	if err := r.wake(ctx, order, c.down); err != nil {
+		return nil, nil, errors.Join(err, cloned.Remove())
+	}
 	return cloned, cloned.Remove, nil
 }
 

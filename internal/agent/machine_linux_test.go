@@ -70,8 +70,9 @@ func (m *machine) job() Job {
 // order is for an archive that is not sealed, into the spool, without a clone.
 func (m *machine) order() *Order {
 	return &Order{
-		InstanceID: testInstance,
-		Containers: []ucp.Container{{ID: "c-kv", Name: "ucp-kv", Ours: true}, {ID: "c-controller", Name: "ucp-controller", Ours: true}},
+		Instance: ucp.Instance{ID: testInstance, Containers: []ucp.Container{
+			{ID: "c-kv", Name: "ucp-kv", Ours: true}, {ID: "c-controller", Name: "ucp-controller", Ours: true},
+		}},
 		Plan: quiesce.Plan{Waves: [][]quiesce.Target{
 			{{ID: "c-agent", Name: "ucp-agent", Action: quiesce.Pause}},
 			{{ID: "c-controller", Name: "ucp-controller", Action: quiesce.Stop}},
@@ -126,6 +127,21 @@ func (e *engines) moved() []string {
 	return slices.DeleteFunc(slices.Clone(e.calls), func(call string) bool {
 		return !strings.HasPrefix(call, "stop") && !strings.HasPrefix(call, "start") && !strings.Contains(call, "pause")
 	})
+}
+
+func (e *engines) ContainerList(ctx context.Context, _ container.ListOptions) ([]container.Summary, error) {
+	var list []container.Summary
+	for id, state := range e.now() {
+		summary := container.Summary{ID: id, Names: []string{"/u" + id}, State: "exited", Labels: map[string]string{ucp.LabelInstance: testInstance}}
+		switch {
+		case state.Paused:
+			summary.State = "paused"
+		case state.Running:
+			summary.State = "running"
+		}
+		list = append(list, summary)
+	}
+	return list, e.call(ctx, "containers")
 }
 
 func (e *engines) call(ctx context.Context, words ...string) error {

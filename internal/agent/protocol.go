@@ -37,15 +37,14 @@ type Job struct {
 
 // Order tells the agent what to do. It holds the session key of this one archive, and the packets that lock it.
 type Order struct {
-	Key        []byte            `json:"key,omitempty"` // empty for an archive that is not sealed
-	Packets    []byte            `json:"packets,omitempty"`
-	Compress   bool              `json:"compress,omitempty"`
-	Direct     bool              `json:"direct,omitempty"` // write into the output file instead of the spool
-	Clone      bool              `json:"clone,omitempty"`
-	InstanceID string            `json:"instance_id"`
-	Containers []ucp.Container   `json:"containers"` // whose inspect data goes into the archive
-	Plan       quiesce.Plan      `json:"plan"`
-	Manifest   *archive.Manifest `json:"manifest"`
+	Key      []byte            `json:"key,omitempty"` // empty for an archive that is not sealed
+	Packets  []byte            `json:"packets,omitempty"`
+	Compress bool              `json:"compress,omitempty"`
+	Direct   bool              `json:"direct,omitempty"` // write into the output file instead of the spool
+	Clone    bool              `json:"clone,omitempty"`
+	Instance ucp.Instance      `json:"instance"` // whose containers' inspect data goes into the archive
+	Plan     quiesce.Plan      `json:"plan"`
+	Manifest *archive.Manifest `json:"manifest"`
 }
 
 // EventType names what an Event reports.

@@ -30,10 +30,16 @@ type Engine interface {
 	EngineID(ctx context.Context) (string, error)
 }
 
+// Records is what the agent reads of UCP off the engine.
+type Records interface {
+	ucp.RecordEngine
+	ucp.ListEngine
+}
+
 // Host is what the agent finds on its machine.
 type Host struct {
 	Engine  Engine
-	Records ucp.RecordEngine
+	Records Records
 	Volumes string // a folder that holds one for each volume
 	Spool   string // a folder on a disk with room
 	Output  string // the operator's own file, if it was mounted

@@ -179,7 +179,6 @@ func (b *backup) order(plan *Plan) *agent.Order {
 	return &agent.Order{
 		Key: b.key.Reveal(), Packets: b.packets, Compress: b.opts.Compress,
 		Direct: plan.Direct, Clone: plan.Clone,
-		InstanceID: b.instance.ID, Containers: b.instance.Containers,
-		Plan: plan.Quiesce, Manifest: b.manifest(plan),
+		Instance: *b.instance, Plan: plan.Quiesce, Manifest: b.manifest(plan),
 	}
 }

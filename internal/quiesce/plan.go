@@ -82,6 +82,17 @@ func (p *Plan) grace(target Target) time.Duration {
 	}
 }
 
+// IDs returns the IDs of the plan's containers, in the plan's order.
+func (p *Plan) IDs() []string {
+	var ids []string
+	for _, wave := range p.Waves {
+		for _, target := range wave {
+			ids = append(ids, target.ID)
+		}
+	}
+	return ids
+}
+
 // Names returns the names of the containers that the plan brings to rest by action, in the plan's order.
 func (p *Plan) Names(action Action) []string {
 	var names []string

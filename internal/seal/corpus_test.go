@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"encoding/hex"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -138,6 +139,25 @@ func TestUnlockNeedsTheHeadAloneAndCanBeTriedAgain(t *testing.T) {
 	data, err := opened(message, Keys{SessionKey: key})
 	assert.NilError(t, err)
 	assert.Assert(t, bytes.Equal(data, corpus(t, "text")))
+}
+
+func TestMessageIsOpenedOnceAndWithAKey(t *testing.T) {
+	key, err := NewSessionKey()
+	assert.NilError(t, err)
+	m, err := ReadHead(bytes.NewReader(sealedWith(t, nil, key, []byte("data"), 10, Options{})))
+	assert.NilError(t, err)
+	_, err = m.Open(SessionKey{})
+	assert.ErrorIs(t, err, ErrPassphrase)
+	r, err := m.Open(key)
+	assert.NilError(t, err)
+	_, err = m.Open(key)
+	assert.ErrorContains(t, err, "is being read already")
+	data, err := io.ReadAll(r)
+	assert.NilError(t, err)
+	assert.Equal(t, string(data), "data")
+	assert.NilError(t, r.Close())
+	_, err = Unlock(strings.NewReader("no message"), Keys{SessionKey: key})
+	assert.ErrorContains(t, err, "not an encrypted OpenPGP message")
 }
 
 // The packets of draft-ietf-openpgp-rfc4880bis, A.3 and A.4, which GnuPG

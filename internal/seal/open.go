@@ -47,7 +47,14 @@ func (m *Message) Open(key SessionKey) (*Reader, error) {
 func (m *Message) OpenUnprotected(key SessionKey) (*Reader, error) { return m.open(key) }
 
 func (m *Message) open(key SessionKey) (*Reader, error) {
+	if key.IsZero() {
+		return nil, noKey("open the message: no session key")
+	}
+	if m.body == nil {
+		return nil, unsupported("open the message: its data is being read already")
+	}
 	body := endOfData{m.body}
+	m.body = nil
 	rd := &Reader{msg: m, stop: func() error { return nil }}
 	var plain byteStream
 	var err error
