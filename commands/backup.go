@@ -115,7 +115,10 @@ func runBackup(cmd *cobra.Command, dockerCLI command.Cli, version string, opts b
 			return err
 		}
 	}
-	eng := connect(dockerCLI)
+	eng, err := connect(dockerCLI)
+	if err != nil {
+		return err
+	}
 	ctx, stop := untilStopped(cmd.Context())
 	defer stop()
 	if !opts.dryRun {
@@ -136,6 +139,9 @@ func runBackup(cmd *cobra.Command, dockerCLI command.Cli, version string, opts b
 // path returns the file to write, empty for standard output.
 func (o *backupOptions) path(cmd *cobra.Command, args []string) (string, error) {
 	path := o.file
+	if len(args) == 1 && args[0] == "" || cmd.Flags().Changed("file") && o.file == "" {
+		return "", usage(cmd, "the name of FILE is empty; for standard output write -")
+	}
 	if len(args) == 1 {
 		if path != "" && path != args[0] {
 			return "", usage(cmd, "FILE and --file name two files; give one of them")

@@ -146,8 +146,41 @@ func TestASwarmWithoutQuorumIsBackedUpWithAWarning(t *testing.T) {
 		assert.NilError(t, err)
 		assert.Equal(t, talk.last(Warning).Message,
 			"the archive will lack UCP's swarm configs and services: list swarm configs: the swarm does not have a leader")
+		assert.DeepEqual(t, talk.last(Finished).Result.Missing, []string{"swarm configs", "swarm services"})
 		checkArchive(t, m.archivePath())
 	})
+}
+
+func TestAnElectionOfALeaderIsWaitedFor(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newMachine(t)
+		asked := 0
+		m.before = func(call string) error {
+			if call == "configs" {
+				if asked++; asked < 3 {
+					return errors.New("the swarm does not have a leader")
+				}
+			}
+			return nil
+		}
+		talk, err := m.backUp(t, m.job(), m.order())
+		assert.NilError(t, err)
+		assert.Equal(t, len(talk.last(Finished).Result.Missing), 0)
+	})
+}
+
+func TestConfigsThatCannotBeReadForAnotherReasonEndTheBackup(t *testing.T) {
+	m := newMachine(t)
+	m.before = func(call string) error {
+		if call == "configs" {
+			return errors.New("permission denied")
+		}
+		return nil
+	}
+	_, err := m.backUp(t, m.job(), m.order())
+	assert.ErrorContains(t, err, "list swarm configs: permission denied")
+	assert.Equal(t, len(m.moved()), 0)
+	m.assertEmptySpool(t)
 }
 
 func TestGnuPGOpensTheArchiveAndNoEventTellsTheKey(t *testing.T) {

@@ -46,7 +46,7 @@ func (r *runner) backup(ctx context.Context, order *Order, spool spool, output *
 		return errors.Join(err, down.resume())
 	}
 	result.Downtime = MillisOf(down.length())
-	result.Sockets = socketsOf(order.Manifest)
+	result.Sockets, result.Missing = socketsOf(order.Manifest), order.Manifest.Missing
 	r.emit(Event{Type: Finished, Result: &result, NotResumed: down.notResumed})
 	return nil
 }
@@ -68,12 +68,34 @@ func (o *Order) destination(spool spool, output *os.File) (*os.File, error) {
 	return output, nil
 }
 
+// How often a swarm that has no leader is asked for UCP's configs and services, and the pause between: an election takes
+// some seconds.
+const (
+	swarmTries = 4
+	swarmPause = 3 * time.Second
+)
+
+// records reads what belongs into the archive beside the volumes. Only of a swarm that has lost its quorum may configs
+// and services be missing, and then the manifest says so: the backup of a survivor is worth more than none.
 func (r *runner) records(ctx context.Context, order *Order) ([]ucp.Record, error) {
-	records, swarmErr, err := ucp.Records(ctx, r.host.Records, order.Instance.ID, order.Instance.Containers)
-	if swarmErr != nil {
-		r.emit(Event{Type: Warning, Message: fmt.Sprintf("the archive will lack UCP's swarm configs and services: %v", swarmErr)})
+	for try := 1; ; try++ {
+		records, swarmErr, err := ucp.Records(ctx, r.host.Records, order.Instance.ID, order.Instance.Containers)
+		switch {
+		case err != nil, swarmErr == nil:
+			return records, err
+		case !ucp.IsLeaderless(swarmErr):
+			return nil, swarmErr
+		case try == swarmTries:
+			order.Manifest.Missing = []string{"swarm configs", "swarm services"}
+			r.emit(Event{Type: Warning, Message: fmt.Sprintf("the archive will lack UCP's swarm configs and services: %v", swarmErr)})
+			return records, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(swarmPause):
+		}
 	}
-	return records, err
 }
 
 type capture struct {

@@ -11,4 +11,5 @@ import (
 var errNotHere = errors.New("the agent runs on Linux alone")
 
 func (spool) free() (int64, error)             { return 0, errNotHere }
+func (spool) shares(*os.File) bool             { return false }
 func interruptible(*os.File) (*os.File, error) { return nil, errNotHere }

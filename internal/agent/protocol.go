@@ -104,6 +104,7 @@ func (m Millis) Duration() time.Duration { return time.Duration(m) * time.Millis
 type Survey struct {
 	Volumes   []VolumeSize `json:"volumes"`
 	SpoolFree int64        `json:"spool_free"` // bytes that the spool has room for
+	OneDisk   bool         `json:"one_disk"`   // the output file, which is the very one, takes from the same room
 	Direct    bool         `json:"direct"`     // the output file is the very one that the plugin made
 	Clone     bool         `json:"clone"`      // every volume can be cloned into the spool
 	NoClone   string       `json:"no_clone,omitempty"`
@@ -129,11 +130,12 @@ func (s *Survey) Bytes() (length, allocated int64) {
 
 // Result is a finished archive.
 type Result struct {
-	SHA256   string `json:"sha256"` // of the sealed archive, hex
-	Size     int64  `json:"size"`   // of the sealed archive, bytes
-	Entries  int64  `json:"entries"`
-	Sockets  int64  `json:"sockets"` // files of a kind that no archive can hold, left out
-	Downtime Millis `json:"downtime"`
+	SHA256   string   `json:"sha256"` // of the sealed archive, hex
+	Size     int64    `json:"size"`   // of the sealed archive, bytes
+	Entries  int64    `json:"entries"`
+	Sockets  int64    `json:"sockets"` // files of a kind that no archive can hold, left out
+	Downtime Millis   `json:"downtime"`
+	Missing  []string `json:"missing,omitempty"` // what the swarm could not give
 }
 
 // ParseEvent reads one line of the agent's log; false for a line that is no event.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -14,4 +15,10 @@ func (s spool) free() (int64, error) {
 		return 0, fmt.Errorf("ask for the room in the spool: %w", err)
 	}
 	return int64(stat.Bavail) * stat.Bsize, nil //nolint:gosec // no disk has 2^63 blocks
+}
+
+// shares tells whether a file lies on the spool's file system, and so takes from the same room.
+func (s spool) shares(file *os.File) bool {
+	var ours, theirs unix.Stat_t
+	return unix.Stat(s.dir, &ours) == nil && unix.Fstat(int(file.Fd()), &theirs) == nil && ours.Dev == theirs.Dev
 }

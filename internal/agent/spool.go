@@ -10,7 +10,8 @@ import (
 // spool is our folder in the volume where sealed archives wait: the volume may be the operator's and hold other things.
 type spool struct{ dir string }
 
-const spoolFolder = "docker-ucp"
+// spoolFolder is a name that nothing else makes: docker-ucp is what an archive of ours leaves where it is unpacked.
+const spoolFolder = ".docker-ucp-spool"
 
 // ArchiveInSpool is where a finished archive waits, seen from the spool's root.
 const ArchiveInSpool = spoolFolder + "/archive"

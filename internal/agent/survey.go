@@ -34,5 +34,6 @@ func (r *runner) survey(ctx context.Context, job Job, spool spool) (_ *Survey, o
 	}
 	output, err = openOutput(r.host.Output, job.Nonce)
 	survey.Direct = output != nil
+	survey.OneDisk = survey.Direct && spool.shares(output)
 	return survey, output, errors.Join(err, context.Cause(ctx))
 }

@@ -33,6 +33,7 @@ type Manifest struct {
 	Snapshot        Snapshot  `json:"snapshot"`
 	Volumes         []Volume  `json:"volumes"`          // sorted by name, bytewise
 	ExcludedVolumes []string  `json:"excluded_volumes"` // UCP volumes left out on purpose
+	Missing         []string  `json:"missing"`          // what could not be had, such as the configs of a swarm without quorum
 }
 
 // Tool names the program that wrote the archive.
@@ -146,7 +147,7 @@ func (m *Manifest) filled() Manifest {
 	list := func(l []string) []string { return append([]string{}, l...) }
 	f := *m
 	f.Swarm.Managers = append([]Member{}, m.Swarm.Managers...)
-	f.KVMembers, f.ExcludedVolumes = list(m.KVMembers), list(m.ExcludedVolumes)
+	f.KVMembers, f.ExcludedVolumes, f.Missing = list(m.KVMembers), list(m.ExcludedVolumes), list(m.Missing)
 	f.Quiesce.Stopped, f.Quiesce.Paused = list(m.Quiesce.Stopped), list(m.Quiesce.Paused)
 	f.Volumes = append([]Volume{}, m.Volumes...)
 	for i := range f.Volumes {

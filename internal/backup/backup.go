@@ -140,7 +140,7 @@ func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 	result := &Result{
 		Size: done.Result.Size, Entries: done.Result.Entries, SHA256: done.Result.SHA256,
 		ID: b.instance.ID, Version: b.instance.Version, Downtime: int64(done.Result.Downtime),
-		Cloned: plan.Clone, Sealed: b.packets != nil, Sockets: done.Result.Sockets, Excluded: plan.Excluded,
+		Cloned: plan.Clone, Sealed: b.packets != nil, Sockets: done.Result.Sockets, Excluded: plan.Excluded, Missing: done.Result.Missing,
 	}
 	if b.out != nil {
 		result.File = b.out.Path()

@@ -71,4 +71,5 @@ type Result struct {
 	Sealed   bool     `json:"sealed"`
 	Sockets  int64    `json:"sockets_left_out,omitempty"`
 	Excluded []string `json:"excluded_volumes,omitempty"`
+	Missing  []string `json:"missing,omitempty"` // what the swarm could not give
 }

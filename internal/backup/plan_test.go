@@ -84,8 +84,25 @@ func TestThePlanFollowsTheSurveyAndTheOperator(t *testing.T) {
 			refuse: "no room on the manager: volume docker-ucp-spool needs up to 1.018GB and has 1GB free",
 			hint:   "name a volume on a larger disk with: docker ucp backup --spool-volume NAME",
 		},
-		"a refusal where clones find no room, though the archive goes elsewhere": {
+		"no clone where only clones find no room": {
 			clone: CloneAuto,
+			survey: func(s *agent.Survey) {
+				s.Clone, s.Direct, s.SpoolFree = true, true, gigabyte
+				s.Volumes[0].Cloning, s.Volumes[1].Cloning = gigabyte, 1
+			},
+			want: func(p *Plan) { p.Direct, p.NoClone = true, "there is no room for clones in volume docker-ucp-spool" },
+		},
+		"a refusal where clones and the archive share a disk that is too small for both": {
+			clone: CloneAlways,
+			survey: func(s *agent.Survey) {
+				s.Clone, s.Direct, s.OneDisk, s.SpoolFree = true, true, true, 2*gigabyte
+				s.Volumes[0].Cloning = gigabyte
+			},
+			refuse: "no room on the manager: volume docker-ucp-spool needs up to 2.018GB and has 2GB free",
+			hint:   "name a volume on a larger disk with: docker ucp backup --spool-volume NAME",
+		},
+		"a refusal where clones find no room, though the archive goes elsewhere": {
+			clone: CloneAlways,
 			survey: func(s *agent.Survey) {
 				s.Clone, s.Direct, s.SpoolFree = true, true, gigabyte
 				s.Volumes[0].Cloning, s.Volumes[1].Cloning = gigabyte, 1

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/docker/go-units"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/output"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
 // plan decides, from what was discovered and what the agent sees, what the backup does; or refuses.
@@ -32,15 +35,28 @@ func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
 		return nil, failure.Refuse(fmt.Errorf("clone the volumes: %s", survey.NoClone),
 			"let UCP rest while its volumes are sealed: docker ucp backup --clone auto")
 	}
-	if quiet.Len() == 0 {
-		plan.Warnings = append(plan.Warnings, "no container of UCP runs on this manager; its volumes are read as they lie")
+	plan.Needed = sealedSize(survey)
+	if plan.Clone && b.opts.Clone == CloneAuto && survey.SpoolFree < spooledSize(plan, survey) {
+		plan.Clone, plan.NoClone = false, "there is no room for clones in volume "+plan.Spool
 	}
+	plan.Warnings = warnings(b.instance, &quiet)
 	return plan, b.room(plan, survey)
+}
+
+// warnings says what an operator should know before UCP is stopped: above all that a part of it is down already, which
+// a backup leaves as it is.
+func warnings(instance *ucp.Instance, quiet *quiesce.Plan) []string {
+	if quiet.Len() == 0 {
+		return []string{"no container of UCP runs on this manager; its volumes are read as they lie"}
+	}
+	if down := instance.Down(); len(down) > 0 {
+		return []string{"UCP is not whole on this manager, and stays so: " + strings.Join(down, ", ") + " not running"}
+	}
+	return nil
 }
 
 // room refuses a backup that would fill a disk: the manager's, which UCP itself lives on, or the one of the output.
 func (b *backup) room(plan *Plan, survey *agent.Survey) error {
-	plan.Needed = sealedSize(survey)
 	plan.Free = survey.SpoolFree
 	if needed := spooledSize(plan, survey); survey.SpoolFree < needed {
 		return failure.Refuse(
@@ -83,10 +99,10 @@ func sealedSize(survey *agent.Survey) int64 {
 	return size + size>>10
 }
 
-// spooledSize is the most that the spool holds at a time: the archive, where it waits there, beside the clones.
+// spooledSize is the most that the spool's disk takes up at a time: the archive, where it lies there, beside the clones.
 func spooledSize(plan *Plan, survey *agent.Survey) int64 {
 	size := int64(0)
-	if !plan.Direct {
+	if !plan.Direct || survey.OneDisk {
 		size = plan.Needed
 	}
 	if plan.Clone {

@@ -34,6 +34,10 @@ func TestWhatIsRefusedTouchesNothing(t *testing.T) {
 			"leave out volume ucp-metrics-data: UCP has no such volume on this manager",
 			"its volumes are: ucp-kv ucp-node-certs",
 		},
+		"a spool that is a volume of UCP": {
+			func(r *run) { r.opts.Spool = "ucp-kv" },
+			"use volume ucp-kv as the spool: it is one of UCP's own", "name another with: --spool-volume NAME",
+		},
 		"every volume left out": {
 			func(r *run) { r.opts.Exclude = []string{"ucp-kv", "ucp-node-certs"} },
 			"every volume is left out; nothing remains to back up", "",

@@ -31,6 +31,10 @@ func (b *backup) exclude() error {
 				"its volumes are: "+strings.Join(names, " "))
 		}
 	}
+	if slices.Contains(names, b.opts.Spool) {
+		return failure.Refuse(fmt.Errorf("use volume %s as the spool: it is one of UCP's own", b.opts.Spool),
+			"name another with: --spool-volume NAME")
+	}
 	b.instance.Volumes = slices.DeleteFunc(slices.Clone(volumes), func(v ucp.Volume) bool { return slices.Contains(b.opts.Exclude, v.Name) })
 	if len(b.instance.Volumes) == 0 {
 		return failure.Refuse(errors.New("every volume is left out; nothing remains to back up"), "")

@@ -27,6 +27,10 @@ const AgentName = "docker-ucp-agent"
 // second run.
 const LabelStartedBy = "io.docker-ucp.started-by"
 
+// stopTimeout is what the engine gives the agent to end when somebody stops it: it brings UCP back first, and killed
+// before that it would leave UCP at rest.
+const stopTimeout = 15 * time.Minute
+
 // Where things lie inside the agent's container.
 const (
 	SocketPath  = "/run/docker.sock"
@@ -67,10 +71,12 @@ func (e *Engine) CreateAgent(ctx context.Context, spec AgentSpec) (*Agent, error
 	if err != nil {
 		return nil, fmt.Errorf("read the engine's state: %w", err)
 	}
+	stopSeconds := int(stopTimeout.Seconds())
 	config := &container.Config{
 		Image: spec.Image, User: "0:0",
 		OpenStdin: true, StdinOnce: true, AttachStdin: true,
-		Labels: map[string]string{LabelStartedBy: spec.StartedBy},
+		StopTimeout: &stopSeconds,
+		Labels:      map[string]string{LabelStartedBy: spec.StartedBy},
 	}
 	host := hostConfig(spec, info.SecurityOptions)
 	if versions.LessThan(e.api.ClientVersion(), namesCapabilitiesCAP) {

@@ -2,7 +2,6 @@ package seal
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"io"
 	"runtime"
 
+	"github.com/klauspost/compress/flate"
 	"golang.org/x/sync/errgroup"
 )
 

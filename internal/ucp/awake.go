@@ -17,7 +17,7 @@ type ListEngine interface {
 // write to its volumes. Those whose IDs are given are passed over. While volumes are read there must be none: what a
 // copy shows of a store that somebody writes to never was.
 func (i *Instance) Awake(ctx context.Context, engine ListEngine, except []string) ([]string, error) {
-	list, err := engine.ContainerList(ctx, container.ListOptions{})
+	list, err := engine.ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}

@@ -80,8 +80,8 @@ func (i *Instance) readSwarm(ctx context.Context, engine Engine, info system.Inf
 	i.Node = Node{ID: info.Swarm.NodeID, Name: info.Name, Address: info.Swarm.NodeAddr, Role: "manager"}
 	nodes, err := engine.NodeList(ctx, swarm.NodeListOptions{})
 	if err != nil {
-		if ctx.Err() != nil {
-			return fmt.Errorf("list the swarm's nodes: %w", context.Cause(ctx))
+		if ctx.Err() != nil || !IsLeaderless(err) {
+			return fmt.Errorf("list the swarm's nodes: %w", errors.Join(context.Cause(ctx), err))
 		}
 		// A swarm without quorum cannot list its nodes. The backup of a survivor is then worth most, so it goes on
 		// with the managers that the engine itself remembers.

@@ -28,8 +28,8 @@ type RecordEngine interface {
 
 // Records reads UCP's swarm configs, its services and its containers' inspect data, in the order of the archive.
 //
-// Configs hold the license and UCP's settings, so this runs where the archive is sealed. A swarm without quorum has no
-// configs and services to give; swarmErr then says why, and the containers are returned all the same.
+// Configs hold the license and UCP's settings, so this runs where the archive is sealed. When the swarm gives no configs
+// and services, swarmErr says why, and the containers are returned all the same; see IsLeaderless.
 func Records(ctx context.Context, engine RecordEngine, id string, containers []Container) (records []Record, swarmErr, err error) {
 	configs, swarmErr := configRecords(ctx, engine)
 	if swarmErr == nil {
@@ -115,4 +115,11 @@ func appendRecord(records []Record, name string, value any) ([]Record, error) {
 
 func sortRecords(records []Record) {
 	slices.SortFunc(records, func(a, b Record) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// IsLeaderless tells whether err says that the swarm has no leader to answer: for a moment, while it elects one, or for
+// good, when its quorum is lost. Engines number and word it differently (moby's swarm errors; vendor docs, admin guide).
+func IsLeaderless(err error) bool {
+	return cerrdefs.IsUnavailable(err) || strings.Contains(err.Error(), "does not have a leader") ||
+		strings.Contains(err.Error(), "deadline exceeded") || strings.Contains(err.Error(), "DeadlineExceeded")
 }

@@ -63,3 +63,15 @@ func (c *Container) action() quiesce.Action {
 	}
 	return quiesce.Stop
 }
+
+// Down returns the names of those containers that UCP cannot be without (ucp-facts 2.1, 2.7) and that do not run.
+func (i *Instance) Down() []string {
+	var names []string
+	for _, c := range i.Containers {
+		essential := c.Name == "ucp-kv" || c.Name == "ucp-auth-store" || c.Name == "ucp-controller"
+		if essential && c.State != "running" {
+			names = append(names, c.Name+" ("+c.State+")")
+		}
+	}
+	return names
+}
