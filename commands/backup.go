@@ -44,7 +44,8 @@ func newBackupCommand(dockerCLI command.Cli, version string) *cobra.Command {
 UCP's containers on this manager are stopped (those of swarm tasks are paused),
 their volumes are read and sealed on the manager, and all that ran before is
 started again. Only then does the archive travel. Users' services and containers
-are not touched. Without FILE the archive goes to standard output.
+are not touched, unless one writes to a volume of UCP: it is paused as well.
+Without FILE the archive goes to standard output.
 
 The archive opens with: gpg --decrypt FILE | tar --list
 It does not hold swarm state such as services, networks and secrets, nor routing
@@ -102,7 +103,7 @@ func runBackup(cmd *cobra.Command, dockerCLI command.Cli, version string, opts b
 	if err != nil {
 		return err
 	}
-	if err := opts.lock.check(cmd); err != nil {
+	if err := errors.Join(opts.lock.check(cmd), opts.lock.take()); err != nil {
 		return err
 	}
 	talk, log, err := opts.talk.start(cmd, dockerCLI.Err())

@@ -31,7 +31,8 @@ type lockOptions struct {
 	passphraseFile string
 	noPassphrase   bool
 	recipients     []string
-	named          bool // --passphrase was given, be it empty
+	named          bool    // --passphrase was given, be it empty
+	environment    *string // what UCP_PASSPHRASE held; nil when it was not set
 }
 
 func (o *lockOptions) addFlags(flags *pflag.FlagSet) {
@@ -39,6 +40,20 @@ func (o *lockOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.passphrase, "passphrase", "", "The passphrase, in sight of everybody who can list processes; prefer --passphrase-file")
 	flags.BoolVar(&o.noPassphrase, "no-passphrase", false, "Write a plain tar that anybody can read")
 	flags.StringArrayVar(&o.recipients, "recipient", nil, "File with an OpenPGP public key that can open the archive (repeatable)")
+}
+
+// take reads the passphrase out of the environment and out of the sight of what is started from here: the docker CLI
+// reaches an ssh endpoint through a program that inherits the environment, and may send it on.
+func (o *lockOptions) take() error {
+	value, set := os.LookupEnv(passphraseVariable)
+	if !set {
+		return nil
+	}
+	o.environment = &value
+	if err := os.Unsetenv(passphraseVariable); err != nil {
+		return fmt.Errorf("take %s out of the environment: %w", passphraseVariable, err)
+	}
+	return nil
 }
 
 // check refuses flags that do not go together.
@@ -65,7 +80,7 @@ func (o *lockOptions) read(ctx context.Context, dockerCLI command.Cli, talk talk
 		}
 	}
 	var err error
-	switch value, set := os.LookupEnv(passphraseVariable); {
+	switch {
 	case o.named:
 		talk.Warn("--passphrase shows the passphrase to everybody who can list processes, and keeps it in the shell's history; prefer --passphrase-file")
 		lock.Passphrase = []byte(o.passphrase)
@@ -73,8 +88,8 @@ func (o *lockOptions) read(ctx context.Context, dockerCLI command.Cli, talk talk
 		lock.Passphrase, err = readPassphrase(o.passphraseFile)
 	case len(o.recipients) > 0:
 		return lock, nil
-	case set:
-		lock.Passphrase = []byte(value)
+	case o.environment != nil:
+		lock.Passphrase = []byte(*o.environment)
 	case dockerCLI.In().IsTerminal():
 		lock.Passphrase, err = promptTwice(ctx, dockerCLI)
 	default:

@@ -89,6 +89,9 @@ func TestThePassphraseComesFromWhereTheOperatorPutIt(t *testing.T) {
 			}
 			var stderr bytes.Buffer
 			talk := &spoken{}
+			assert.NilError(t, test.flags.take())
+			_, set := os.LookupEnv(passphraseVariable)
+			assert.Check(t, !set, "what is started from here would inherit the passphrase")
 			lock, err := test.flags.read(t.Context(), piped(goodPassphrase+"\n", &stderr), talk)
 			assert.Equal(t, stderr.String(), "", "asked where nobody can answer")
 			assert.Equal(t, len(talk.warned) == 1, test.flags.named, "only a passphrase in sight of all is warned of: %q", talk.warned)
@@ -113,7 +116,9 @@ func unsetenv(t *testing.T, name string) {
 
 func TestAnEmptyPassphraseInTheEnvironmentIsRefusedAndNotTakenForNone(t *testing.T) {
 	t.Setenv(passphraseVariable, "")
-	lock, err := new(lockOptions).read(t.Context(), piped("", io.Discard), &spoken{})
+	var options lockOptions
+	assert.NilError(t, options.take())
+	lock, err := options.read(t.Context(), piped("", io.Discard), &spoken{})
 	assert.Error(t, err, "the passphrase has 0 characters; a backup needs at least 12")
 	assert.Check(t, lock == nil || len(lock.Passphrase) == 0)
 }

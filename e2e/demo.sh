@@ -49,7 +49,7 @@ look_inside() {
 main() {
 	work=$(mktemp -d)
 	trap clean_up EXIT
-	trap 'exit 130' INT TERM
+	trap 'exit 130' HUP INT TERM
 	export DOCKER_CONFIG="$work/docker" GNUPGHOME="$work/gnupg"
 	unset DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_CERT_PATH
 	install_plugin

@@ -110,7 +110,7 @@ func (p *Plan) addVolumes(out *lines) {
 
 func cause(action quiesce.Action) string {
 	if action == quiesce.Pause {
-		return "somebody would replace it if it were stopped"
+		return "its owner would act on a stop"
 	}
 	return "started again afterwards"
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
+	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/output"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
@@ -20,7 +21,7 @@ func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
 	quiet := b.instance.QuiescePlan()
 	quiet.StopTimeout = b.opts.StopTimeout
 	plan := &Plan{
-		ID: b.instance.ID, Version: b.instance.Version, Node: b.instance.Node.Name,
+		ID: b.instance.ID, Version: b.instance.Version, Node: archive.Printable(b.instance.Node.Name),
 		Quiesce: quiet, Resting: restingNames(b.instance, &quiet),
 		Volumes: survey.Volumes, Excluded: b.opts.Exclude,
 		Clone: survey.Clone && b.opts.Clone != CloneNever, Direct: survey.Direct, Spool: b.opts.Spool,
