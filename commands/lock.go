@@ -21,7 +21,7 @@ import (
 const minPassphrase = 12
 
 // passphraseVariable is our choice; the vendor's documents name none for UCP 2.2 and later.
-const passphraseVariable = "UCP_PASSPHRASE"
+const passphraseVariable = "UCP_PASSPHRASE" //nolint:gosec // the name of a variable, not what it holds
 
 const givePassphrase = "give one with: --passphrase-file FILE, or " + passphraseVariable + "; or on purpose none: --no-passphrase"
 

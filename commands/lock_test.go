@@ -46,6 +46,7 @@ type spoken struct{ said, warned []string }
 func (s *spoken) Say(format string, args ...any) {
 	s.said = append(s.said, fmt.Sprintf(format, args...))
 }
+
 func (s *spoken) Warn(format string, args ...any) {
 	s.warned = append(s.warned, fmt.Sprintf(format, args...))
 }

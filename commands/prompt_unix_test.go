@@ -65,11 +65,11 @@ func (term *terminal) shown() string {
 	return term.screen.String()
 }
 
-// await waits until the screen shows the words for the nth time.
-func (term *terminal) await(t *testing.T, words string, times int) {
+// await waits until the screen shows the words.
+func (term *terminal) await(t *testing.T, words string) {
 	t.Helper()
 	poll.WaitOn(t, func(poll.LogT) poll.Result {
-		if strings.Count(term.shown(), words) >= times {
+		if strings.Contains(term.shown(), words) {
 			return poll.Success()
 		}
 		return poll.Continue("the screen shows %q", term.shown())
@@ -108,10 +108,10 @@ func TestAPassphraseIsAskedForTwiceAndNotShown(t *testing.T) {
 			typed := make(chan struct{})
 			go func() {
 				defer close(typed)
-				terminal.await(t, "Passphrase for the backup: ", 1)
+				terminal.await(t, "Passphrase for the backup: ")
 				terminal.press(t, test.first)
 				if test.second != "" {
-					terminal.await(t, "Passphrase again: ", 1)
+					terminal.await(t, "Passphrase again: ")
 					terminal.press(t, test.second)
 				}
 			}()
@@ -135,7 +135,7 @@ func TestACancelAtThePromptGivesTheTerminalItsEchoBack(t *testing.T) {
 	before := terminal.settings(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		terminal.await(t, "Passphrase for the backup: ", 1)
+		terminal.await(t, "Passphrase for the backup: ")
 		poll.WaitOn(t, func(poll.LogT) poll.Result { // the reader switches the echo off after the question
 			if reflect.DeepEqual(terminal.settings(t), before) {
 				return poll.Continue("the echo is still on")
@@ -161,7 +161,7 @@ func TestOnlyAYesIsAYes(t *testing.T) {
 			terminal := newTerminal(t)
 			terminal.press(t, answer)
 			err := confirm(t.Context(), terminal, "Proceed? (y/n): ")
-			terminal.await(t, "Proceed? (y/n): ", 1)
+			terminal.await(t, "Proceed? (y/n): ")
 			if yes {
 				assert.NilError(t, err)
 				return
@@ -176,7 +176,7 @@ func TestACancelAtTheQuestionIsACancel(t *testing.T) {
 	terminal := newTerminal(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		terminal.await(t, "Proceed? ", 1)
+		terminal.await(t, "Proceed? ")
 		cancel()
 	}()
 	err := confirm(ctx, terminal, "Proceed? ")
@@ -225,7 +225,7 @@ func TestThePlanIsShownAndAskedForWhenItShould(t *testing.T) {
 			var err error
 			if test.terminal {
 				terminal := newTerminal(t)
-				terminal.fakeCLI.err = streams.NewOut(&stderr)
+				terminal.err = streams.NewOut(&stderr)
 				terminal.press(t, "y\n")
 				err = test.opts.approval(terminal, talk)(t.Context(), plan)
 				assert.NilError(t, err)

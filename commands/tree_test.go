@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker/cli/cli"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"gotest.tools/v3/assert"
@@ -16,11 +15,17 @@ import (
 // ours visits every command of ours.
 func ours(t *testing.T, visit func(t *testing.T, cmd *cobra.Command)) {
 	t.Helper()
-	cli.VisitAll(newTree(t), func(cmd *cobra.Command) {
-		if cmd.HasParent() {
-			t.Run(cmd.CommandPath(), func(t *testing.T) { visit(t, cmd) })
-		}
-	})
+	for _, root := range newTree(t).Commands() {
+		visitAll(t, root, visit)
+	}
+}
+
+func visitAll(t *testing.T, cmd *cobra.Command, visit func(t *testing.T, cmd *cobra.Command)) {
+	t.Helper()
+	t.Run(cmd.CommandPath(), func(t *testing.T) { visit(t, cmd) })
+	for _, child := range cmd.Commands() {
+		visitAll(t, child, visit)
+	}
 }
 
 func TestEveryCommandExplainsAndChecksItself(t *testing.T) {

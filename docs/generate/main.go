@@ -86,10 +86,11 @@ func exitStatuses(text string) string {
 	if text == "" {
 		return ""
 	}
-	table := "### Exit status\n\n| Code | Means |\n|-----:|:------|\n"
+	var table strings.Builder
+	table.WriteString("### Exit status\n\n| Code | Means |\n|-----:|:------|\n")
 	for line := range strings.Lines(text) {
 		code, meaning, _ := strings.Cut(strings.TrimSpace(line), " ")
-		table += "| " + code + " | " + strings.TrimSpace(meaning) + " |\n"
+		table.WriteString("| " + code + " | " + strings.TrimSpace(meaning) + " |\n")
 	}
-	return table
+	return table.String()
 }

@@ -275,7 +275,7 @@ func TestAKeyThatIsNoneIsRefusedBeforeAnythingStops(t *testing.T) {
 
 func gpg(tb testing.TB, stdin string, args ...string) []byte {
 	tb.Helper()
-	home, err := os.MkdirTemp("", "g") // short: the path of a socket goes in it
+	home, err := os.MkdirTemp("", "g") //nolint:usetesting // short: the path of a socket goes in it
 	assert.NilError(tb, err)
 	defer func() {
 		kill := exec.CommandContext(context.WithoutCancel(tb.Context()), "gpgconf", "--homedir", home, "--kill", "gpg-agent")

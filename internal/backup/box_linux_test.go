@@ -24,7 +24,7 @@ type program func(ctx context.Context, host agent.Host, stdin io.ReadCloser, std
 // realAgent is the agent as it is.
 func realAgent(ctx context.Context, host agent.Host, stdin io.ReadCloser, stdout, stderr io.Writer) int {
 	if err := agent.Run(ctx, host, stdin, stdout); err != nil {
-		fmt.Fprintln(stderr, err)
+		_, _ = fmt.Fprintln(stderr, err) // the exit status says it too
 		return 1
 	}
 	return 0
@@ -152,7 +152,7 @@ func (s *logStream) Close() error { return nil }
 // dies is an agent that ends before it has said anything.
 func dies(words string) program {
 	return func(_ context.Context, _ agent.Host, _ io.ReadCloser, _, stderr io.Writer) int {
-		fmt.Fprintln(stderr, words)
+		_, _ = fmt.Fprintln(stderr, words) // as above
 		return 126
 	}
 }

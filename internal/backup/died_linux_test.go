@@ -15,24 +15,22 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 )
 
-// diesAfter is the agent until it has said an event of the type, and then dies as if it were killed.
-func diesAfter(kind agent.EventType) program {
-	return func(_ context.Context, host agent.Host, stdin io.ReadCloser, stdout, _ io.Writer) int {
-		dead := make(chan struct{})
-		ctx, kill := context.WithCancel(context.Background())
-		defer kill()
-		host.Engine = mortal{host.Engine, dead}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			_ = agent.Run(ctx, host, stdin, dying{stdout, kind, dead})
-		}()
-		<-dead
-		_ = stdin.Close()
-		kill()
-		<-ended
-		return 137
-	}
+// diesAfterProgress is the agent until it has reported progress, and then dies as if it were killed.
+func diesAfterProgress(_ context.Context, host agent.Host, stdin io.ReadCloser, stdout, _ io.Writer) int {
+	dead := make(chan struct{})
+	ctx, kill := context.WithCancel(context.Background())
+	defer kill()
+	host.Engine = mortal{host.Engine, dead}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = agent.Run(ctx, host, stdin, dying{stdout, agent.Progress, dead})
+	}()
+	<-dead
+	_ = stdin.Close()
+	kill()
+	<-ended
+	return 137
 }
 
 // dying is the standard output of an agent that dies: nothing is said after an event of the type.
@@ -96,7 +94,7 @@ func TestThePluginBringsUCPBackForAnAgentThatDied(t *testing.T) {
 
 // diesWithUCPAtRest dies once everything is stopped: at the last report of the phase.
 func diesWithUCPAtRest(ctx context.Context, host agent.Host, stdin io.ReadCloser, stdout, stderr io.Writer) int {
-	return diesAfter(agent.Progress)(ctx, host, stdin, stdout, stderr)
+	return diesAfterProgress(ctx, host, stdin, stdout, stderr)
 }
 
 func TestWhatThePluginCannotBringBackIsNamedWithItsCommand(t *testing.T) {
@@ -120,7 +118,7 @@ func TestWhatThePluginCannotBringBackIsNamedWithItsCommand(t *testing.T) {
 func TestAnAgentThatSomebodyRemovedIsAnAgentThatDied(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		inner := diesAfter(agent.Progress)
+		inner := diesAfterProgress
 		m.program = func(ctx context.Context, host agent.Host, stdin io.ReadCloser, stdout, stderr io.Writer) int {
 			defer func() {
 				m.mu.Lock()

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
@@ -39,7 +38,6 @@ type manager struct {
 
 	host    string
 	volumes string // a folder for each volume
-	elapsed time.Duration
 
 	mu      sync.Mutex
 	states  map[string]string // of UCP's containers, by name, which is their ID as well

@@ -17,7 +17,7 @@ import (
 func TestADeadAgentWhoseLogCannotBeReadIsNoProofThatUCPIsBack(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		m.program = diesAfter(agent.Progress)
+		m.program = diesAfterProgress
 		m.wire = func(call string) error {
 			if call == "logs" && m.agentIs("exited") {
 				return errors.New("unexpected EOF")
@@ -66,7 +66,7 @@ func diesOnceWithTheEngine(m *manager, away time.Duration) func(context.Context,
 			m.setDown(true)
 			go func() { time.Sleep(away); m.setDown(false) }()
 		}()
-		return diesAfter(agent.Progress)(ctx, host, stdin, stdout, stderr)
+		return diesAfterProgress(ctx, host, stdin, stdout, stderr)
 	}
 }
 
