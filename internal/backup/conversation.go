@@ -94,14 +94,11 @@ func (c *conversation) carryOut(ctx context.Context, order *agent.Order) (*agent
 
 // recall has an agent put everything back that may have got its order, or a part of it, on a connection that then broke.
 func (c *conversation) recall(ctx context.Context) error {
-	err := errors.Join(c.stdin.Close(), c.agent.Terminate(ctx))
-	if err := errors.Join(err, c.follow(ctx, c.lastWord)); err != nil {
-		return err
+	told := errors.Join(c.stdin.Close(), c.agent.Terminate(ctx)) // either is enough
+	if err := c.follow(ctx, c.lastWord); err != nil {
+		return errors.Join(told, err)
 	}
-	switch {
-	case c.plan == nil: // nothing was touched
-		return nil
-	case c.last != nil && c.last.Type == agent.Finished:
+	if c.last != nil && c.last.Type == agent.Finished {
 		return notResumed(c.plan, c.last.NotResumed)
 	}
 	return c.failed()

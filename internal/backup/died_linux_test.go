@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
@@ -129,7 +131,26 @@ func TestAnAgentThatSomebodyRemovedIsAnAgentThatDied(t *testing.T) {
 		}
 		r := m.backUp(t, nil)
 		assert.ErrorContains(t, r.err, "somebody removed its container")
+		assert.Equal(t, failure.KindOf(r.err), failure.Failed, "%v", r.err)
 		r.assertNoFile(t)
+		m.assertUntouched(t)
+	})
+}
+
+func TestAPhaseInWhichTheAgentDiedIsNotSaidToBeDone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.program = diesAfterProgress
+		m.before = func(call string) error {
+			if call == "stop ucp-kv" {
+				time.Sleep(2 * time.Second) // long enough for a report of how far it came
+			}
+			return nil
+		}
+		r := m.backUp(t, nil)
+		assert.ErrorContains(t, r.err, "the agent on the manager ended unexpectedly")
+		assert.Check(t, cmp.Contains(r.talk.String(), "\nstop: failed after"))
+		assert.Check(t, !strings.Contains(r.talk.String(), "stop: done"))
 		m.assertUntouched(t)
 	})
 }

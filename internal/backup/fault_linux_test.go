@@ -1,17 +1,20 @@
 package backup
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
 
 	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
 
 // callsOf counts the calls of a run in which nothing fails.
@@ -77,37 +80,137 @@ func TestUCPRunsWhicheverCallFailsOnce(t *testing.T) {
 
 // TestUCPRunsWheneverTheRunIsCancelled cancels at each call to the engine, one run after another.
 func TestUCPRunsWheneverTheRunIsCancelled(t *testing.T) {
-	for n := range callsOf(t, nil) {
-		n++
-		inBubble(t, func(t *testing.T) {
-			m := newManager(t)
-			r := m.backUp(t, func(r *run) {
-				count := 0
-				m.before = func(string) error {
-					m.mu.Lock()
-					defer m.mu.Unlock()
-					if count++; count == n {
-						r.cancel()
-					}
-					return nil
-				}
-			})
-			m.assertUntouched(t)
-			if r.err == nil {
-				r.assertArchive(t)
-				return
+	for name, dryRun := range map[string]bool{"a backup": false, "a dry run": true} {
+		t.Run(name, func(t *testing.T) {
+			for n := range callsOf(t, func(r *run) { r.opts.DryRun = dryRun }) {
+				cancelledAt(t, n+1, dryRun)
 			}
-			assert.Equal(t, failure.KindOf(r.err), failure.Cancelled, "%s: %v", m.calls[n-1], r.err)
-			want := "backup cancelled before anything was touched"
-			if len(m.moved()) > 0 {
-				want = "backup cancelled; UCP runs as before"
-			}
-			if r.err.Error() != want { // the order was given and had not been read
-				assert.Error(t, r.err, "backup cancelled; UCP runs as before")
-			}
-			r.assertNoFile(t)
 		})
 	}
+}
+
+// cancelledAt cancels a run at its nth call.
+func cancelledAt(t *testing.T, n int, dryRun bool) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		r := m.backUp(t, func(r *run) {
+			r.opts.DryRun = dryRun
+			count := 0
+			m.before = func(string) error {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				if count++; count == n {
+					r.cancel()
+				}
+				return nil
+			}
+		})
+		m.assertUntouched(t)
+		if r.err == nil {
+			if !dryRun {
+				r.assertArchive(t)
+			}
+			return
+		}
+		assert.Equal(t, failure.KindOf(r.err), failure.Cancelled, "%s: %v", m.calls[n-1], r.err)
+		want := "backup cancelled before anything was touched"
+		if len(m.moved()) > 0 {
+			want = "backup cancelled; UCP runs as before"
+		}
+		if r.err.Error() != want { // the order was given and had not been read
+			assert.Error(t, r.err, "backup cancelled; UCP runs as before")
+		}
+		r.assertNoFile(t)
+	})
+}
+
+func TestACancelIsPassedOnToTheAgentAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		r := m.backUp(t, func(r *run) {
+			m.before = func(call string) error {
+				if call != "stop ucp-controller" {
+					return nil
+				}
+				r.cancel()
+				for range 60 {
+					if slices.Contains(m.seen(), "signal") {
+						break
+					}
+					time.Sleep(time.Second)
+				}
+				return nil
+			}
+		})
+		assert.Error(t, r.err, "backup cancelled; UCP runs as before")
+		assert.Check(t, cmp.Contains(r.talk.String(), "cancelled; waiting until UCP runs again"))
+		assert.Check(t, !slices.Contains(m.moved(), "stop ucp-kv"), "the agent went on: %q", m.moved())
+		m.assertUntouched(t)
+	})
+}
+
+func TestARefusalOfACancelledRunIsACancel(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		r := m.backUp(t, func(r *run) {
+			r.opts.Lock = func(context.Context) (*seal.Lock, error) {
+				r.cancel()
+				return nil, failure.Refuse(errors.New("read the passphrase: interrupted"), "name a file")
+			}
+		})
+		assert.Error(t, r.err, "backup cancelled before anything was touched")
+		assert.Equal(t, failure.KindOf(r.err), failure.Cancelled)
+		m.assertUntouched(t)
+	})
+}
+
+func TestAnAgentThatFailsNamesWhatItCouldNotBringBack(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.before = func(call string) error {
+			if call == "stop ucp-kv" || call == "start ucp-controller" {
+				return errors.New("the engine is ill")
+			}
+			return nil
+		}
+		r := m.backUp(t, nil)
+		assert.ErrorContains(t, r.err, "stop ucp-kv: the engine is ill")
+		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
+		assert.DeepEqual(t, failure.Hints(r.err), []string{"docker start ucp-controller"})
+		r.assertNoFile(t)
+	})
+}
+
+func TestAnAgentThatCannotBeRemovedIsToBeEndedGently(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.before = func(call string) error {
+			if call == "remove" {
+				return errors.New("device or resource busy")
+			}
+			return nil
+		}
+		r := m.backUp(t, nil)
+		r.assertArchive(t)
+		assert.ErrorContains(t, r.err, "clean up on the manager: remove container docker-ucp-agent: device or resource busy")
+		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
+		assert.DeepEqual(t, failure.Hints(r.err), []string{"docker stop --time 900 docker-ucp-agent; docker rm docker-ucp-agent"})
+	})
+}
+
+func TestAPhaseEndsBeforeTheNextThingIsSaid(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		said := newManager(t).backUp(t, nil).talk.String()
+		last := 0
+		for _, words := range []string{
+			"bringing 3 containers of UCP to rest", "stop: done", "capture: done", "UCP is back after", "fetch: done",
+		} {
+			at := strings.Index(said, words)
+			assert.Check(t, at > last, "%q in %s", words, said)
+			last = at
+		}
+	})
 }
 
 func TestAContainerThatStaysDownIsToldBesideAWholeArchive(t *testing.T) {

@@ -108,7 +108,7 @@ func TestWhatADeadRunLeftIsSetRightFirst(t *testing.T) {
 				if test.moved != nil {
 					m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
 				}
-				r := m.backUp(t, nil)
+				r := m.backUp(t, func(r *run) { r.opts.Spool = "another" })
 				assert.NilError(t, r.err)
 				r.assertArchive(t)
 				m.assertUntouched(t)

@@ -94,6 +94,13 @@ func (m *manager) assertUntouched(tb testing.TB) {
 	assert.DeepEqual(tb, slices.Sorted(maps.Keys(m.labels)), []string{"ucp-kv", "ucp-node-certs"})
 }
 
+// seen lists the calls so far.
+func (m *manager) seen() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.calls)
+}
+
 // moved lists the calls that stopped and started UCP's containers.
 func (m *manager) moved() []string {
 	m.mu.Lock()
