@@ -42,7 +42,7 @@ func answers(kind string) map[string]any {
 	case "busy":
 		agent := object{
 			"Id": "agent", "Name": "/docker-ucp-agent", "Created": "2026-01-02T03:04:05Z", "State": object{"Running": true, "Status": "running"},
-			"Config": object{"Labels": object{"io.docker-ucp.started-by": "root@cron"}},
+			"Config": object{"Image": "docker-ucp/agent:1", "Labels": object{"io.docker-ucp.started-by": "root@cron"}},
 		}
 		said["/containers/docker-ucp-agent/json"], said["/containers/agent/json"] = agent, agent
 	}

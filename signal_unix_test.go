@@ -62,7 +62,7 @@ func startSession(t *testing.T, args ...string) *session {
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = s.tty, s.tty, s.tty
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	assert.NilError(t, s.cmd.Start())
-	s.await(t, "Passphrase for the backup: ")
+	s.await(t, "Passphrase for the backup")
 	poll.WaitOn(t, func(poll.LogT) poll.Result { // the reader switches the echo off after the question
 		if state, err := term.GetState(int(s.tty.Fd())); err != nil || reflect.DeepEqual(state, s.before) {
 			return poll.Continue("the echo is still on")
@@ -140,7 +140,7 @@ func TestASignalAtThePassphraseLeavesNothing(t *testing.T) {
 func TestNohupKeepsARunThatLosesItsTerminal(t *testing.T) {
 	s := startSession(t, "sh", "-c", `trap "" HUP; exec docker ucp backup --id UCP:ONE "$0"`) // all that nohup is
 	assert.NilError(t, syscall.Kill(-s.cmd.Process.Pid, syscall.SIGHUP))
-	_, err := s.master.WriteString("short\n")
+	_, err := s.master.WriteString("short\nshort\nshort\n") // it may be asked again
 	assert.NilError(t, err)
 	assert.ErrorContains(t, s.cmd.Wait(), "exit status 5")
 	s.await(t, "the passphrase has 5 characters")
