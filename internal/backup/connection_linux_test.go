@@ -131,6 +131,18 @@ func TestALogThatCannotBeReadIsNotWaitedForForever(t *testing.T) {
 	})
 }
 
+func TestALogThatAlwaysBreaksOffIsNotReadForever(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.cut = func(read int) bool { return read > 100 && len(m.moved()) > 0 }
+		r := m.backUp(t, nil)
+		assert.ErrorContains(t, r.err, "unexpected EOF")
+		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
+		r.assertNoFile(t)
+		assert.DeepEqual(t, m.states, newManager(t).states)
+	})
+}
+
 // faulty passes so many bytes on and then fails, also for those that did pass.
 type faulty struct {
 	io.WriteCloser
