@@ -32,8 +32,10 @@ main() {
 	scope='' from='' action=install work='' staged=''
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--user) scope=user ;;
-		--system) scope=system ;;
+		--user | --system)
+			[ -z "$scope" ] || [ "$scope" = "${1#--}" ] || fail_usage "--user and --system exclude each other"
+			scope=${1#--}
+			;;
 		--from)
 			[ $# -gt 1 ] || fail_usage "--from needs a folder"
 			from=$2

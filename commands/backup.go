@@ -53,7 +53,11 @@ mesh settings: back up the swarm first, then UCP, then DTR.
 
 The passphrase comes from --passphrase-file, from the environment variable
 UCP_PASSPHRASE (where neither --recipient nor another passphrase flag is given),
-or from a prompt. It never leaves this machine.` + exitStatus,
+or from a prompt. It never leaves this machine.
+
+On a terminal the plan is shown and you are asked, unless --id or --yes is given.
+Without a terminal nobody is asked. A FILE that is there is replaced when the new
+one is whole.` + exitStatus,
 		Example: `  docker ucp backup /backup/ucp.tar
   docker ucp backup --dry-run /backup/ucp.tar
   docker ucp backup --recipient ops.asc --yes /backup/ucp.tar
@@ -199,7 +203,6 @@ func (o *backupOptions) approval(dockerCLI command.Cli, talk talker) func(contex
 		if err := plan.Write(dockerCLI.Err()); err != nil {
 			return err
 		}
-		return confirm(ctx, dockerCLI, fmt.Sprintf(
-			"UCP's containers on %s will be stopped and started again.\nProceed with the backup? (y/n): ", plan.Node))
+		return confirm(ctx, dockerCLI, "UCP's containers on this manager will be stopped and started again.\nProceed with the backup? (y/n): ")
 	}
 }

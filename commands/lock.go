@@ -136,8 +136,22 @@ func readBeginning(path string) (content []byte, err error) {
 	return io.ReadAll(io.LimitReader(file, longestPassphrase+1))
 }
 
+// promptTwice asks until two passphrases agree, and gives up after some tries.
 func promptTwice(ctx context.Context, dockerCLI command.Cli) ([]byte, error) {
-	first, err := promptSecret(ctx, dockerCLI, "Passphrase for the backup: ")
+	const tries = 3
+	for try := 1; ; try++ {
+		passphrase, err := promptPair(ctx, dockerCLI)
+		if err == nil || try == tries || failure.KindOf(err) != failure.Refused {
+			return passphrase, err
+		}
+		if _, err := fmt.Fprintln(dockerCLI.Err(), err); err != nil {
+			return nil, fmt.Errorf("ask for a passphrase: %w", err)
+		}
+	}
+}
+
+func promptPair(ctx context.Context, dockerCLI command.Cli) ([]byte, error) {
+	first, err := promptSecret(ctx, dockerCLI, fmt.Sprintf("Passphrase for the backup (at least %d characters): ", minPassphrase))
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/docker-ucp/docker-ucp/internal/backup"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
 
 // terminal is a CLI on a terminal, and the keyboard and screen of that terminal.
@@ -65,11 +66,11 @@ func (term *terminal) shown() string {
 	return term.screen.String()
 }
 
-// await waits until the screen shows the words.
-func (term *terminal) await(t *testing.T, words string) {
+// await waits until the screen has shown the words so many times.
+func (term *terminal) await(t *testing.T, words string, times int) {
 	t.Helper()
 	poll.WaitOn(t, func(poll.LogT) poll.Result {
-		if strings.Contains(term.shown(), words) {
+		if strings.Count(term.shown(), words) >= times {
 			return poll.Success()
 		}
 		return poll.Continue("the screen shows %q", term.shown())
@@ -92,40 +93,44 @@ func (term *terminal) settings(t *testing.T) *xterm.State {
 
 func TestAPassphraseIsAskedForTwiceAndNotShown(t *testing.T) {
 	unsetenv(t, passphraseVariable)
+	const other = "correct horse cavalry"
 	tests := map[string]struct {
-		first, second string
-		want          string // the error; empty for none
+		typed []string
+		want  string // the error; empty for none
 	}{
-		"the same": {goodPassphrase + "\n", goodPassphrase + "\n", ""},
-		"another":  {goodPassphrase + "\n", "correct horse cavalry\n", "the two passphrases differ"},
-		"short":    {"short\n", "", "the passphrase has 5 characters; a backup needs at least 12"},
-		"none":     {"\n", "", "the passphrase has 0 characters; a backup needs at least 12"},
+		"twice the same":           {[]string{goodPassphrase, goodPassphrase}, ""},
+		"another at first":         {[]string{goodPassphrase, other, goodPassphrase, goodPassphrase}, ""},
+		"a short one at first":     {[]string{"short", goodPassphrase, goodPassphrase}, ""},
+		"never twice the same":     {[]string{goodPassphrase, other, goodPassphrase, other, goodPassphrase, other}, "the two passphrases differ"},
+		"none that is long enough": {[]string{"short", "", "short"}, "the passphrase has 5 characters; a backup needs at least 12"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			terminal := newTerminal(t)
 			before := terminal.settings(t)
-			typed := make(chan struct{})
+			type answer struct {
+				lock *seal.Lock
+				err  error
+			}
+			answered := make(chan answer, 1)
 			go func() {
-				defer close(typed)
-				terminal.await(t, "Passphrase for the backup: ")
-				terminal.press(t, test.first)
-				if test.second != "" {
-					terminal.await(t, "Passphrase again: ")
-					terminal.press(t, test.second)
-				}
+				lock, err := new(lockOptions).read(t.Context(), terminal, &spoken{})
+				answered <- answer{lock, err}
 			}()
-			lock, err := new(lockOptions).read(t.Context(), terminal, &spoken{})
-			<-typed
+			for n, line := range test.typed {
+				terminal.await(t, "Passphrase ", n+1)
+				terminal.press(t, line+"\n")
+			}
+			got := <-answered
 			assert.Check(t, reflect.DeepEqual(terminal.settings(t), before), "the terminal is not what it was")
 			assert.Check(t, !strings.Contains(terminal.shown(), "horse") && !strings.Contains(terminal.shown(), "short"))
 			if test.want == "" {
-				assert.NilError(t, err)
-				assert.Equal(t, string(lock.Passphrase), goodPassphrase)
+				assert.NilError(t, got.err)
+				assert.Equal(t, string(got.lock.Passphrase), goodPassphrase)
 				return
 			}
-			assert.Error(t, err, test.want)
-			assert.Equal(t, failure.KindOf(err), failure.Refused)
+			assert.Error(t, got.err, test.want)
+			assert.Equal(t, failure.KindOf(got.err), failure.Refused)
 		})
 	}
 }
@@ -134,17 +139,20 @@ func TestACancelAtThePromptGivesTheTerminalItsEchoBack(t *testing.T) {
 	terminal := newTerminal(t)
 	before := terminal.settings(t)
 	ctx, cancel := context.WithCancel(t.Context())
+	answered := make(chan error, 1)
 	go func() {
-		terminal.await(t, "Passphrase for the backup: ")
-		poll.WaitOn(t, func(poll.LogT) poll.Result { // the reader switches the echo off after the question
-			if reflect.DeepEqual(terminal.settings(t), before) {
-				return poll.Continue("the echo is still on")
-			}
-			return poll.Success()
-		}, poll.WithDelay(time.Millisecond))
-		cancel()
+		_, err := promptTwice(ctx, terminal)
+		answered <- err
 	}()
-	_, err := promptTwice(ctx, terminal)
+	terminal.await(t, "Passphrase ", 1)
+	poll.WaitOn(t, func(poll.LogT) poll.Result { // the reader switches the echo off after the question
+		if reflect.DeepEqual(terminal.settings(t), before) {
+			return poll.Continue("the echo is still on")
+		}
+		return poll.Success()
+	}, poll.WithDelay(time.Millisecond))
+	cancel()
+	err := <-answered
 	assert.Error(t, err, "cancelled before anything was touched")
 	assert.Equal(t, failure.KindOf(err), failure.Cancelled)
 	assert.Check(t, reflect.DeepEqual(terminal.settings(t), before), "the echo is off in the operator's shell")
@@ -161,7 +169,7 @@ func TestOnlyAYesIsAYes(t *testing.T) {
 			terminal := newTerminal(t)
 			terminal.press(t, answer)
 			err := confirm(t.Context(), terminal, "Proceed? (y/n): ")
-			terminal.await(t, "Proceed? (y/n): ")
+			terminal.await(t, "Proceed? (y/n): ", 1)
 			if yes {
 				assert.NilError(t, err)
 				return
@@ -175,11 +183,11 @@ func TestOnlyAYesIsAYes(t *testing.T) {
 func TestACancelAtTheQuestionIsACancel(t *testing.T) {
 	terminal := newTerminal(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		terminal.await(t, "Proceed? ")
-		cancel()
-	}()
-	err := confirm(ctx, terminal, "Proceed? ")
+	answered := make(chan error, 1)
+	go func() { answered <- confirm(ctx, terminal, "Proceed? ") }()
+	terminal.await(t, "Proceed? ", 1)
+	cancel()
+	err := <-answered
 	assert.Error(t, err, "cancelled before anything was touched")
 	assert.Equal(t, failure.KindOf(err), failure.Cancelled)
 	terminal.press(t, "\n") // for the reader that was left behind

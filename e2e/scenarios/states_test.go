@@ -43,6 +43,8 @@ func backupWithOwnSpool(t *testing.T, s *stage) {
 	a := s.backup(t, "--spool-volume", name, "-")
 	assert.Assert(t, len(a.stdout) > 64<<20)
 	assert.DeepEqual(t, files(t, root), []string{"theirs"})
+	s.backup(t, "--spool-volume", name, output(t))
+	assert.DeepEqual(t, files(t, root), []string{"theirs"})
 	content, err := os.ReadFile(filepath.Join(root, "theirs"))
 	assert.NilError(t, err)
 	assert.Equal(t, string(content), "keep me")

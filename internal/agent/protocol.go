@@ -32,7 +32,7 @@ type Job struct {
 	EngineID string   `json:"engine_id"` // the engine whose containers this is about; the agent refuses any other
 	Volumes  []string `json:"volumes"`
 	Nonce    string   `json:"nonce,omitempty"` // what the output file holds, if it is the very file; empty for none
-	Clean    bool     `json:"clean,omitempty"` // remove what an earlier run left in the spool, and end
+	Clean    bool     `json:"clean,omitempty"` // empty the spool, and end: alone, or behind an Order that is done with
 }
 
 // Order tells the agent what to do. It holds the session key of this one archive, and the packets that lock it.

@@ -110,8 +110,7 @@ func (r *runner) run(ctx context.Context, in *bufio.Reader) error {
 	if err != nil || !finished {
 		return errors.Join(err, work.remove())
 	}
-	awaitDismissal(in)
-	return nil
+	return awaitDismissal(ctx, in, work)
 }
 
 // serve surveys, waits for an order and carries it out; false when none came.
@@ -135,9 +134,14 @@ func (r *runner) serve(ctx context.Context, in *bufio.Reader, job Job, spool spo
 }
 
 // awaitDismissal keeps the agent until its input ends. Its name on the engine is the lock against a second backup, which
-// would remove the spool while the plugin still fetches from it.
-func awaitDismissal(in io.Reader) {
-	_, _ = io.Copy(io.Discard, in) // however the input ends, nobody is there any more
+// would remove the spool while the plugin still fetches from it. A plugin that has what it wants says so, and the spool
+// is emptied; one that is gone may leave an archive that nobody has fetched.
+func awaitDismissal(ctx context.Context, in *bufio.Reader, spool spool) error {
+	var last Job
+	if err := readLine(ctx, in, &last); err != nil || !last.Clean {
+		return nil //nolint:nilerr // however the input ends, nobody is there any more
+	}
+	return spool.remove()
 }
 
 // refuseOtherEngine: a socket may lead to another machine's engine than the one the operator talks to, and what would

@@ -50,20 +50,32 @@ func (b *backup) settleDead(ctx context.Context) error {
 // removeAgent removes the agent's container; out of a spool that is the operator's own volume it first takes what is
 // ours.
 func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error {
-	if b.agent != nil {
-		if err := errors.Join(b.endAgent(ctx), b.settleDead(ctx)); err != nil {
+	if b.agent == nil {
+		return container.Remove(ctx)
+	}
+	emptied := !b.ownSpool && b.settled() && b.emptySpool(ctx)
+	if err := errors.Join(b.endAgent(ctx), b.settleDead(ctx)); err != nil {
+		return err
+	}
+	if !b.settled() {
+		return fmt.Errorf("container %s stays: by its log the next docker ucp backup brings back what rests, and clears up", engine.AgentName)
+	}
+	if !b.ownSpool && !emptied {
+		if err := b.cleanSpool(ctx, container); err != nil {
 			return err
-		}
-		if !b.settled() {
-			return fmt.Errorf("container %s stays: by its log the next docker ucp backup brings back what rests, and clears up", engine.AgentName)
-		}
-		if !b.ownSpool {
-			if err := b.cleanSpool(ctx, container); err != nil {
-				return err
-			}
 		}
 	}
 	return container.Remove(ctx)
+}
+
+// emptySpool has the agent that is still there empty our folder in the spool. Not every agent can: one that did not
+// finish ends by itself, having emptied it, and one whose connection broke hears nothing.
+func (b *backup) emptySpool(ctx context.Context) bool {
+	if b.agent.send(agent.Job{Clean: true}) != nil {
+		return false
+	}
+	status, err := awaitEnd(ctx, b.agent.agent)
+	return status == 0 && err == nil
 }
 
 // removeSpool removes the spool's volume, unless it is the operator's.

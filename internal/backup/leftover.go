@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,12 @@ func (b *backup) settleLeftover(ctx context.Context) error {
 			fmt.Errorf("another backup is running on this manager since %s, started by %s", found.Since.Local().Format(time.DateTime), found.StartedBy),
 			"see what it does: docker logs --follow "+engine.AgentName)
 	case b.opts.DryRun:
+		if plan, err := unfinishedPlan(ctx, found.Agent); err == nil && plan != nil {
+			names := slices.Concat(plan.Names(quiesce.Stop), plan.Names(quiesce.Pause))
+			return failure.Refuse(
+				fmt.Errorf("UCP is at rest: an earlier backup, started by %s, died and left %d containers down; the next backup brings them back first", found.StartedBy, len(names)),
+				"take a backup, or: "+startByHand(plan, names))
+		}
 		return failure.Refuse(
 			fmt.Errorf("an earlier backup, started by %s, left container %s behind; the next backup sets that right first", found.StartedBy, engine.AgentName),
 			"take a backup, or look at: docker logs "+engine.AgentName)

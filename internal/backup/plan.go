@@ -27,8 +27,9 @@ type Plan struct {
 	Direct   bool               `json:"direct"`             // straight into the output file, and else through the spool
 	Spool    string             `json:"spool,omitempty"`
 	Output   string             `json:"output,omitempty"`
-	Needed   int64              `json:"needed"` // bytes of room, at most
-	Free     int64              `json:"free"`   // bytes of room where the archive is sealed
+	Replaces bool               `json:"replaces,omitempty"` // there is a file at Output now
+	Needed   int64              `json:"needed"`             // bytes of room, at most
+	Free     int64              `json:"free"`               // bytes of room where the archive is sealed
 	Warnings []string           `json:"warnings,omitempty"`
 }
 
@@ -59,6 +60,9 @@ func (p *Plan) Write(w io.Writer) error {
 	}
 	for _, name := range p.Excluded {
 		out.add("\tleft out\t%s\tby --exclude-volume", name)
+	}
+	if p.Replaces {
+		out.add("the file that is at %s now is replaced when the new one is whole", p.Output)
 	}
 	out.add("room: at most %s needed, %s free", human(p.Needed), human(p.Free))
 	for _, warning := range p.Warnings {
@@ -104,8 +108,17 @@ func (p *Plan) addCapture(out *lines) {
 
 func (p *Plan) addVolumes(out *lines) {
 	for _, volume := range p.Volumes {
-		out.add("\t\t%s\t%s, %d entries", volume.Name, human(volume.Bytes), volume.Entries)
+		out.add("\t\t%s\t%s", volume.Name, sizeOf(volume))
 	}
+}
+
+// sizeOf tells what a volume holds; where much of it is holes, also how little of that goes into the archive.
+func sizeOf(volume agent.VolumeSize) string {
+	size := human(volume.Bytes)
+	if volume.Allocated < volume.Bytes/10*9 {
+		size += " (" + human(volume.Allocated) + " of it data)"
+	}
+	return fmt.Sprintf("%s, %d entries", size, volume.Entries)
 }
 
 func cause(action quiesce.Action) string {

@@ -3,13 +3,13 @@ package backup
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/docker/go-units"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
-	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/output"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
@@ -21,7 +21,7 @@ func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
 	quiet := b.instance.QuiescePlan()
 	quiet.StopTimeout = b.opts.StopTimeout
 	plan := &Plan{
-		ID: b.instance.ID, Version: b.instance.Version, Node: archive.Printable(b.instance.Node.Name),
+		ID: b.instance.ID, Version: b.instance.Version, Node: b.instance.Node.Name,
 		Quiesce: quiet, Resting: restingNames(b.instance, &quiet),
 		Volumes: survey.Volumes, Excluded: b.opts.Exclude,
 		Clone: survey.Clone && b.opts.Clone != CloneNever, Direct: survey.Direct, Spool: b.opts.Spool,
@@ -31,6 +31,8 @@ func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
 	}
 	if b.out != nil {
 		plan.Output = b.out.Path()
+		_, err := os.Lstat(plan.Output)
+		plan.Replaces = err == nil
 	}
 	if b.opts.Clone == CloneAlways && !survey.Clone {
 		return nil, failure.Refuse(fmt.Errorf("clone the volumes: %s", survey.NoClone),

@@ -111,11 +111,14 @@ func (ph *Phase) snapshot() snapshot {
 	return ph.at(now, done, max(ph.recent/ph.seconds, 0))
 }
 
+// shortest is what a phase must take for a rate to mean something: of one that is reported when it is over, none is known.
+const shortest = 100 * time.Millisecond
+
 // final is the last snapshot; its rate is that of the whole phase.
 func (ph *Phase) final() snapshot {
 	now, done := time.Now(), ph.done.Load()
 	rate := 0.0
-	if elapsed := now.Sub(ph.started); elapsed > 0 {
+	if elapsed := now.Sub(ph.started); elapsed >= shortest {
 		rate = max(float64(done)/elapsed.Seconds(), 0)
 	}
 	return ph.at(now, done, rate)
