@@ -91,6 +91,17 @@ func (term *terminal) settings(t *testing.T) *xterm.State {
 	return state
 }
 
+// awaitChange waits until the echo is off: the reader switches it after the question.
+func (term *terminal) awaitChange(t *testing.T, before *xterm.State) {
+	t.Helper()
+	poll.WaitOn(t, func(poll.LogT) poll.Result {
+		if reflect.DeepEqual(term.settings(t), before) {
+			return poll.Continue("the echo is still on")
+		}
+		return poll.Success()
+	}, poll.WithDelay(time.Millisecond))
+}
+
 func TestAPassphraseIsAskedForTwiceAndNotShown(t *testing.T) {
 	unsetenv(t, passphraseVariable)
 	const other = "correct horse cavalry"
@@ -119,6 +130,7 @@ func TestAPassphraseIsAskedForTwiceAndNotShown(t *testing.T) {
 			}()
 			for n, line := range test.typed {
 				terminal.await(t, "Passphrase ", n+1)
+				terminal.awaitChange(t, before)
 				terminal.press(t, line+"\n")
 			}
 			got := <-answered
@@ -145,12 +157,7 @@ func TestACancelAtThePromptGivesTheTerminalItsEchoBack(t *testing.T) {
 		answered <- err
 	}()
 	terminal.await(t, "Passphrase ", 1)
-	poll.WaitOn(t, func(poll.LogT) poll.Result { // the reader switches the echo off after the question
-		if reflect.DeepEqual(terminal.settings(t), before) {
-			return poll.Continue("the echo is still on")
-		}
-		return poll.Success()
-	}, poll.WithDelay(time.Millisecond))
+	terminal.awaitChange(t, before)
 	cancel()
 	err := <-answered
 	assert.Error(t, err, "cancelled before anything was touched")
