@@ -22,7 +22,7 @@ func TestTheArchiveGoesStraightIntoTheFileWithTheNonce(t *testing.T) {
 		assert.Check(t, talk.last(Surveyed).Survey.Direct)
 		content, err := os.ReadFile(m.host.Output)
 		assert.NilError(t, err)
-		assert.Equal(t, digestOf(content), talk.last(Finished).Result.SHA256)
+		assert.Equal(t, checksumOf(content), talk.last(Finished).Result.CRC32C)
 		checkArchive(t, m.host.Output)
 		after, err := os.Stat(m.host.Output)
 		assert.NilError(t, err)

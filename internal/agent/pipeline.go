@@ -2,10 +2,8 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"hash"
+	"hash/crc32"
 	"io"
 	"os"
 	"sync/atomic"
@@ -16,16 +14,17 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
-// pipeline is the way of the bytes: archive → seal → file, with a digest of what reaches the file. Each layer's Close
+// pipeline is the way of the bytes: archive → seal → file, with a checksum of what reaches the file. Each layer's Close
 // finishes that layer alone, and they are closed from the inside out.
 type pipeline struct {
 	archive *archive.Writer
 	seal    *seal.Writer // nil for an archive that is not sealed
-	file    *digestedFile
+	file    *checkedFile
+	durable bool // it must outlive a power cut: the plugin sees to that for the operator's own file
 }
 
 func newPipeline(file *os.File, scratch string, order *Order) (*pipeline, error) {
-	p := &pipeline{file: &digestedFile{file: file, digest: sha256.New()}}
+	p := &pipeline{file: &checkedFile{file: file, table: crc32.MakeTable(crc32.Castagnoli)}, durable: !order.Direct}
 	var sink io.Writer = p.file
 	if len(order.Key) > 0 {
 		key, err := seal.ParseSessionKey(order.Key)
@@ -88,7 +87,7 @@ func (r *runner) writeVolumes(ctx context.Context, manifest *archive.Manifest, s
 	return nil
 }
 
-// finish closes the layers from the inside out and makes sure that the bytes are on the disk.
+// finish closes the layers from the inside out.
 func (p *pipeline) finish() (Result, error) {
 	if err := p.archive.Close(); err != nil {
 		return Result{}, err
@@ -98,13 +97,15 @@ func (p *pipeline) finish() (Result, error) {
 			return Result{}, err
 		}
 	}
-	if err := p.file.file.Sync(); err != nil {
-		return Result{}, fmt.Errorf("write the archive to the disk: %w", err)
+	if p.durable {
+		if err := p.file.file.Sync(); err != nil {
+			return Result{}, fmt.Errorf("write the archive to the disk: %w", err)
+		}
 	}
 	if err := p.file.file.Close(); err != nil {
 		return Result{}, fmt.Errorf("close the archive: %w", err)
 	}
-	return Result{SHA256: hex.EncodeToString(p.file.digest.Sum(nil)), Size: p.file.size, Entries: p.archive.Entries()}, nil
+	return Result{CRC32C: p.file.checksum, Size: p.file.size, Entries: p.archive.Entries()}, nil
 }
 
 // abort ends what finish has not ended, so that neither a goroutine nor a file of the layers outlives the run.
@@ -115,16 +116,17 @@ func (p *pipeline) abort() error {
 	return p.archive.Discard()
 }
 
-// digestedFile counts and digests what is written to a file.
-type digestedFile struct {
-	file   *os.File
-	digest hash.Hash
-	size   int64
+// checkedFile counts and sums up what is written to a file.
+type checkedFile struct {
+	file     *os.File
+	table    *crc32.Table
+	checksum uint32
+	size     int64
 }
 
-func (f *digestedFile) Write(p []byte) (int, error) {
+func (f *checkedFile) Write(p []byte) (int, error) {
 	n, err := f.file.Write(p)
-	f.digest.Write(p[:n])
+	f.checksum = crc32.Update(f.checksum, f.table, p[:n])
 	f.size += int64(n)
 	if err != nil {
 		return n, fmt.Errorf("write the archive: %w", err)

@@ -134,11 +134,12 @@ func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 		return nil, errors.Join(err, b.settleDead(ctx))
 	}
 	left := notResumed(&plan.Quiesce, done.NotResumed)
-	if err := b.deliver(ctx, plan, done.Result); err != nil {
+	digest, err := b.deliver(ctx, plan, done.Result)
+	if err != nil {
 		return nil, errors.Join(err, left)
 	}
 	result := &Result{
-		Size: done.Result.Size, Entries: done.Result.Entries, SHA256: done.Result.SHA256,
+		Size: done.Result.Size, Entries: done.Result.Entries, SHA256: digest,
 		ID: b.instance.ID, Version: b.instance.Version, Downtime: int64(done.Result.Downtime),
 		Cloned: plan.Clone, Sealed: b.packets != nil, Sockets: done.Result.Sockets, Excluded: plan.Excluded, Missing: done.Result.Missing,
 	}

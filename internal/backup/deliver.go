@@ -4,10 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"hash"
+	"hash/crc32"
 	"io"
 	"path"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
@@ -16,21 +21,20 @@ import (
 )
 
 // deliver brings the finished archive to where the operator wants it, makes sure that it is the one that the agent
-// wrote, and only then lets it appear.
-func (b *backup) deliver(ctx context.Context, plan *Plan, result *agent.Result) error {
-	if b.out == nil {
+// wrote, and only then lets it appear. It returns the archive's SHA-256.
+func (b *backup) deliver(ctx context.Context, plan *Plan, result *agent.Result) (digest string, err error) {
+	switch {
+	case b.out == nil:
 		return b.fetch(ctx, b.opts.Stdout, result)
+	case plan.Direct:
+		digest, err = b.check(ctx, result)
+	default:
+		digest, err = b.fetchFile(ctx, result)
 	}
-	if plan.Direct {
-		if err := b.check(ctx, result); err != nil {
-			return err
-		}
-		return b.out.Commit()
+	if err != nil {
+		return "", err
 	}
-	if err := b.fetchFile(ctx, result); err != nil {
-		return err
-	}
-	return b.out.Commit()
+	return digest, b.out.Commit()
 }
 
 // How often the archive is fetched when the wire breaks, and the pause between two tries.
@@ -40,19 +44,19 @@ const (
 )
 
 // fetchFile fetches into FILE.part, and begins again when the wire breaks or spoils what it carries.
-func (b *backup) fetchFile(ctx context.Context, result *agent.Result) error {
+func (b *backup) fetchFile(ctx context.Context, result *agent.Result) (digest string, err error) {
 	for try := 1; ; try++ {
 		if err := b.out.Reset(); err != nil { // the nonce, or what the last try left
-			return err
+			return "", err
 		}
 		out := &watched{Writer: b.out}
-		err := b.fetch(ctx, out, result)
+		digest, err := b.fetch(ctx, out, result)
 		if err == nil || out.failed || try == fetchTries || ctx.Err() != nil {
-			return err
+			return digest, err
 		}
 		b.talk.Warn("%v; fetching it again", err)
 		if err := pause(ctx, fetchPause); err != nil {
-			return err
+			return "", err
 		}
 	}
 }
@@ -70,34 +74,40 @@ func (w *watched) Write(p []byte) (int, error) {
 }
 
 // fetch copies the archive out of the spool. UCP runs all the while.
-func (b *backup) fetch(ctx context.Context, dst io.Writer, result *agent.Result) (err error) {
+func (b *backup) fetch(ctx context.Context, dst io.Writer, result *agent.Result) (digest string, err error) {
 	phase := b.talk.Start("fetch", result.Size, progress.Bytes)
 	defer func() { phase.Done(err) }()
-	digest := sha256.New()
+	sum, checksum := sha256.New(), newChecksum()
 	from := path.Join(engine.SpoolPath, agent.ArchiveInSpool)
-	size, err := b.agent.agent.Fetch(ctx, from, io.MultiWriter(dst, digest, counter{phase}))
+	size, err := b.agent.agent.Fetch(ctx, from, io.MultiWriter(dst, sum, checksum, counter{phase}))
 	if err != nil {
-		return err
+		return "", err
 	}
-	return compare(result, size, hex.EncodeToString(digest.Sum(nil)))
+	return hex.EncodeToString(sum.Sum(nil)), compare(result, size, checksum.Sum32())
 }
 
-// check reads what the agent wrote into FILE.part.
-func (b *backup) check(ctx context.Context, result *agent.Result) (err error) {
+// check reads what the agent wrote into FILE.part, while the disk takes it in.
+func (b *backup) check(ctx context.Context, result *agent.Result) (digest string, err error) {
 	phase := b.talk.Start("check", result.Size, progress.Bytes)
 	defer func() { phase.Done(err) }()
-	digest, size, err := b.out.Rehash(ctx, phase.Add)
-	if err != nil {
-		return err
+	var group errgroup.Group
+	group.Go(b.out.File().Sync)
+	checksum := newChecksum()
+	digest, size, err := b.out.Rehash(ctx, io.MultiWriter(checksum, counter{phase}))
+	if err = errors.Join(err, group.Wait()); err != nil {
+		return "", err
 	}
-	return compare(result, size, digest)
+	return digest, compare(result, size, checksum.Sum32())
 }
 
-func compare(result *agent.Result, size int64, digest string) error {
-	if size != result.Size || digest != result.SHA256 {
+func newChecksum() hash.Hash32 { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }
+
+// compare holds what arrived against what the agent wrote.
+func compare(result *agent.Result, size int64, checksum uint32) error {
+	if size != result.Size || checksum != result.CRC32C {
 		return failure.WithHint(
-			fmt.Errorf("the archive changed on its way: %d bytes with SHA-256 %s arrived, %d bytes with %s were written",
-				size, digest, result.Size, result.SHA256),
+			fmt.Errorf("the archive changed on its way: %d bytes with checksum %08x arrived, %d bytes with %08x were written",
+				size, checksum, result.Size, result.CRC32C),
 			"UCP runs as before; try again")
 	}
 	return nil

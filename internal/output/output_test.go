@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -143,7 +144,7 @@ func TestRehashReadsWhatIsOnDiskAndDisturbsNoWriter(t *testing.T) {
 		data := strings.Repeat("x", size)
 		write(t, f, data)
 		var counted int64
-		digest, got, err := f.Rehash(t.Context(), func(n int64) { counted += n })
+		digest, got, err := f.Rehash(t.Context(), tee(func(n int64) { counted += n }))
 		assert.NilError(t, err)
 		want := sha256.Sum256([]byte(data))
 		assert.Equal(t, digest, hex.EncodeToString(want[:]))
@@ -158,7 +159,7 @@ func TestRehashReadsWhatIsOnDiskAndDisturbsNoWriter(t *testing.T) {
 func TestRehashSeesWhatAnotherWriterPutIntoThePart(t *testing.T) {
 	f := create(t, filepath.Join(tempDir(t), "ucp.tar"))
 	assert.NilError(t, os.WriteFile(f.Part(), []byte("from the agent"), 0))
-	digest, _, err := f.Rehash(t.Context(), nil)
+	digest, _, err := f.Rehash(t.Context(), io.Discard)
 	assert.NilError(t, err)
 	want := sha256.Sum256([]byte("from the agent"))
 	assert.Equal(t, digest, hex.EncodeToString(want[:]))
@@ -169,11 +170,11 @@ func TestRehashStopsWhenItIsCancelledOrCannotRead(t *testing.T) {
 	f := create(t, filepath.Join(tempDir(t), "ucp.tar"))
 	write(t, f, strings.Repeat("x", 3*rehashChunk))
 	ctx, cancel := context.WithCancel(t.Context())
-	_, size, err := f.Rehash(ctx, func(int64) { cancel() })
+	_, size, err := f.Rehash(ctx, tee(func(int64) { cancel() }))
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, size, int64(rehashChunk))
 	assert.NilError(t, f.file.Close())
-	_, _, err = f.Rehash(t.Context(), nil)
+	_, _, err = f.Rehash(t.Context(), io.Discard)
 	assert.ErrorIs(t, err, os.ErrClosed)
 }
 
@@ -202,4 +203,12 @@ func TestResetBeginsAgainFromNothing(t *testing.T) {
 	assert.NilError(t, f.Commit())
 	assert.Equal(t, content(t, f.path), "whole")
 	assert.ErrorIs(t, f.Reset(), os.ErrClosed)
+}
+
+// tee tells how much is written to it.
+type tee func(n int64)
+
+func (t tee) Write(p []byte) (int, error) {
+	t(int64(len(p)))
+	return len(p), nil
 }

@@ -11,9 +11,9 @@ import (
 
 const rehashChunk = 1 << 20
 
-// Rehash reads FILE.part from its start and returns its SHA-256 and size, to be compared with those of whoever wrote
-// it. It is told how many bytes it read each time through count, which may be nil. Where Write goes on is not changed.
-func (f *File) Rehash(ctx context.Context, count func(n int64)) (digest string, size int64, err error) {
+// Rehash reads FILE.part from its start, writes it to tee, such as a checksum to be compared with that of whoever wrote
+// it, and returns its SHA-256 and size. Where Write goes on is not changed.
+func (f *File) Rehash(ctx context.Context, tee io.Writer) (digest string, size int64, err error) {
 	hash, chunk := sha256.New(), make([]byte, rehashChunk)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -22,8 +22,8 @@ func (f *File) Rehash(ctx context.Context, count func(n int64)) (digest string, 
 		n, err := f.file.ReadAt(chunk, size)
 		_, _ = hash.Write(chunk[:n]) // never fails: package hash promises it
 		size += int64(n)
-		if count != nil {
-			count(int64(n))
+		if _, err := tee.Write(chunk[:n]); err != nil {
+			return "", size, fmt.Errorf("read %s again: %w", f.part, err)
 		}
 		if errors.Is(err, io.EOF) {
 			return hex.EncodeToString(hash.Sum(nil)), size, nil
