@@ -1,0 +1,64 @@
+package backup
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/assert/cmp"
+
+	"github.com/docker-ucp/docker-ucp/internal/agent"
+	"github.com/docker-ucp/docker-ucp/internal/archive"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+)
+
+func TestTheManifestSaysWhereTheArchiveComesFromAndHowItWasTaken(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		r := m.backUp(t, func(r *run) { r.opts.Exclude = []string{"ucp-node-certs"} })
+		assert.NilError(t, r.err)
+		file, err := os.Open(r.opts.Path)
+		assert.NilError(t, err)
+		defer func() { assert.Check(t, file.Close()) }()
+		got, err := archive.ReadManifest(file)
+		assert.NilError(t, err)
+		assert.Equal(t, got.Tool.Name+" "+got.Tool.Version, "docker-ucp test")
+		assert.Equal(t, got.UCP.InstanceID+" "+got.UCP.Version, testInstance+" 3.1.4")
+		assert.Equal(t, got.Node.ID+" "+got.Node.Name+" "+got.Node.Role, "node1 manager1 manager")
+		assert.Equal(t, got.Engine.Version+" "+got.Engine.OS, "20.10.24 linux")
+		assert.DeepEqual(t, got.Quiesce.Stopped, []string{"ucp-controller", "ucp-kv"})
+		assert.DeepEqual(t, got.Quiesce.Paused, []string{"ucp-agent"})
+		assert.Equal(t, got.Snapshot.Mode, "none")
+		assert.DeepEqual(t, got.ExcludedVolumes, []string{"ucp-node-certs"})
+		assert.Equal(t, len(got.Volumes), 1)
+		assert.Equal(t, got.Volumes[0].Name, "ucp-kv")
+		assert.Equal(t, got.Volumes[0].Bytes, int64(200_000))
+	})
+}
+
+func TestASpoolOfTheOperatorsThatCannotBeEmptiedIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.add(t, "large-disk", nil)
+		finished := false
+		m.program = func(ctx context.Context, host agent.Host, stdin io.ReadCloser, stdout, stderr io.Writer) int {
+			if finished {
+				return 3
+			}
+			defer func() { finished = true }()
+			if realAgent(ctx, host, stdin, stdout, stderr) != 0 {
+				return 1
+			}
+			return 3 // asked to empty the spool, it could not
+		}
+		r := m.backUp(t, func(r *run) { r.opts.Spool = "large-disk" })
+		r.assertArchive(t)
+		assert.ErrorContains(t, r.err, "clean up on the manager: empty the spool: ")
+		assert.ErrorContains(t, r.err, "the agent on the manager ended with status 3")
+		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
+		assert.Check(t, cmp.Contains(strings.Join(failure.Hints(r.err), " "), "docker stop --time 900 docker-ucp-agent"))
+	})
+}
