@@ -94,7 +94,8 @@ func (b *backup) check(ctx context.Context, result *agent.Result) (digest string
 	group.Go(b.out.File().Sync)
 	checksum := newChecksum()
 	digest, size, err := b.out.Rehash(ctx, io.MultiWriter(checksum, counter{phase}))
-	if err = errors.Join(err, group.Wait()); err != nil {
+	err = errors.Join(err, group.Wait())
+	if err != nil {
 		return "", err
 	}
 	return digest, compare(result, size, checksum.Sum32())
