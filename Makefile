@@ -90,6 +90,7 @@ fuzz: .need-go ## Fuzz every target for FUZZTIME (30s)
 bench: build .setup ## Measure this plugin beside the vendor's way; figures, no verdict
 	cd e2e && go build -trimpath -o ../bin/bench ./bench
 	cd e2e && $(ROOT) ../bin/bench -plugin ../bin/docker-ucp $(BENCHFLAGS)
+	go test -run '^$$' -bench Beside -benchtime 3x -timeout 30m ./internal/seal
 
 lab: build bin/lab .setup ## Start engines with a stand-in UCP and leave them running
 	cd e2e && $(ROOT) ../bin/lab up
