@@ -54,7 +54,7 @@ func measureDown(ctx context.Context, opts options, fs string) error {
 // measureFiles compares 100,000 small files with tar and gpg on the host.
 func measureFiles(ctx context.Context, opts options) error {
 	return stand(ctx, opts, lab.Options{}, standin.Options{SmallFiles: 100_000, Minimal: true}, func(b *bench) error {
-		table := &table{title: "100,000 small files, page cache warm"}
+		table := &table{title: "100,000 small files, page cache warm; the capture is from UCP at rest to the last file sealed"}
 		root := filepath.Join(b.node.Data(), "volumes")
 		for range opts.rounds {
 			host, err := b.hostTar(ctx, root)

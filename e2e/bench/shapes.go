@@ -74,6 +74,7 @@ func (b *bench) resting(ctx context.Context, work func() error) (f figure, err e
 	if err != nil {
 		return f, err
 	}
+	syscall.Sync() // no run pays for what the one before it left to be written
 	from := time.Now()
 	err = errors.Join(run1(b.docker(ctx, append([]string{"pause"}, tasks...)...)), run1(b.docker(ctx, append([]string{"stop"}, plain...)...)))
 	if err == nil {
@@ -113,6 +114,7 @@ func (b *bench) backup(ctx context.Context, args ...string) (o ours, err error) 
 	command.Env = append(os.Environ(), "DOCKER_HOST="+b.node.Host())
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
+	syscall.Sync() // as above
 	from := time.Now()
 	if err := run1(command); err != nil {
 		return o, fmt.Errorf("%w\n%s", err, stderr.String())
@@ -132,16 +134,21 @@ func (b *bench) backup(ctx context.Context, args ...string) (o ours, err error) 
 	return o, errors.Join(err, b.ucp.Healthy(ctx))
 }
 
-// captureTime finds in the plugin's JSON lines how long the phase took.
+// captureTime finds in the plugin's JSON lines how long it took from the last container at rest to the last volume read
+// and sealed.
 func captureTime(lines string) (time.Duration, error) {
+	ended := map[string]time.Time{}
 	for line := range strings.Lines(lines) {
 		var event struct {
+			Time        time.Time
 			Type, Phase string
-			Elapsed     float64
 		}
-		if json.Unmarshal([]byte(line), &event) == nil && event.Type == "done" && event.Phase == "capture" {
-			return time.Duration(event.Elapsed * float64(time.Second)), nil
+		if json.Unmarshal([]byte(line), &event) == nil && event.Type == "done" {
+			ended[event.Phase] = event.Time
 		}
 	}
-	return 0, errors.New("the plugin did not say how long the capture took")
+	if ended["stop"].IsZero() || ended["capture"].IsZero() {
+		return 0, errors.New("the plugin did not say when the capture began and ended")
+	}
+	return ended["capture"].Sub(ended["stop"]), nil
 }
