@@ -69,6 +69,7 @@ func TestACancelDoesNotCutAStopThatIsUnderWay(t *testing.T) {
 			if call != "stop" || id != "controller" {
 				return nil
 			}
+			time.Sleep(time.Second) // the others of the wave have begun
 			cancel(errSignal)
 			select {
 			case <-calling.Done():
