@@ -51,7 +51,7 @@ func (b *backup) openOutput() (err error) {
 	if b.out, err = output.Create(b.opts.Path); err != nil {
 		return err
 	}
-	b.undo.add("rm "+quoted(b.out.Part()), func(context.Context) error { return b.out.Discard() })
+	b.undo.add("rm "+failure.Quote(b.out.Part()), func(context.Context) error { return b.out.Discard() })
 	if b.localSocket() == "" {
 		return nil
 	}

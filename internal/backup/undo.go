@@ -107,6 +107,3 @@ func startByHand(plan *quiesce.Plan, names []string) string {
 	}
 	return strings.Join(commands, "; ")
 }
-
-// quoted makes a path safe to paste into a shell.
-func quoted(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }

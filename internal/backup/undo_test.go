@@ -89,8 +89,3 @@ func TestEachContainerThatIsDownGetsTheCommandForIt(t *testing.T) {
 	}
 	assert.DeepEqual(t, failure.Hints(notResumed(nil, []string{"ucp-kv"})), []string{"docker start ucp-kv"})
 }
-
-func TestAHintCanBePastedIntoAShell(t *testing.T) {
-	assert.Equal(t, quoted("/backup/ucp tar.part"), "'/backup/ucp tar.part'")
-	assert.Equal(t, quoted("/it's/$(here)"), `'/it'\''s/$(here)'`)
-}

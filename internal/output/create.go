@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/docker-ucp/docker-ucp/internal/failure"
 )
 
 // Create begins the file at path. It refuses, as failure.Refused and with a hint, whatever Commit could not do later.
@@ -44,7 +46,7 @@ func locate(path string) (folder, name string, err error) {
 	folder, err = filepath.EvalSymlinks(parent)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", "", refuse("mkdir -p "+quote(parent), "create %s: the folder %s does not exist", path, parent)
+		return "", "", refuse("mkdir -p "+failure.Quote(parent), "create %s: the folder %s does not exist", path, parent)
 	case err != nil:
 		return "", "", unwritable(parent, err)
 	}
@@ -66,7 +68,7 @@ func replaceable(root *os.Root, name, path string) error {
 	case mode&fs.ModeSymlink != 0:
 		return refuse("name the file that it points to", "create %s: it is a symbolic link", path)
 	case !mode.IsRegular():
-		return refuse("write to standard output instead: … - > "+quote(path),
+		return refuse("write to standard output instead: … - > "+failure.Quote(path),
 			"create %s: it is not a regular file", path)
 	}
 	folder, err := root.Stat(".")
@@ -80,7 +82,7 @@ func replaceable(root *os.Root, name, path string) error {
 }
 
 func nameInside(folder string) string {
-	return "name a file in it, such as " + quote(filepath.Join(folder, "ucp.tar"))
+	return "name a file in it, such as " + failure.Quote(filepath.Join(folder, "ucp.tar"))
 }
 
 func unwritable(folder string, err error) error {

@@ -96,7 +96,7 @@ func (f *File) clearStale() (err error) {
 		return err
 	}
 	if !found.Mode().IsRegular() {
-		return refuse("rm "+quote(f.part), "create %s: something that is not a file has this name", f.part)
+		return refuse("rm "+failure.Quote(f.part), "create %s: something that is not a file has this name", f.part)
 	}
 	file, err := f.root.OpenFile(base(f.part), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -112,7 +112,7 @@ func (f *File) clearStale() (err error) {
 func (f *File) removeStale(file *os.File) error {
 	err := lock(file)
 	if errors.Is(err, errNoLocks) {
-		return refuse("rm "+quote(f.part)+" (if no other run writes it)",
+		return refuse("rm "+failure.Quote(f.part)+" (if no other run writes it)",
 			"take over %s from an earlier run: it may still be written: %w", f.part, err)
 	}
 	if err != nil {
@@ -128,7 +128,7 @@ func (f *File) removeStale(file *os.File) error {
 }
 
 func (f *File) refuseStale(err error) error {
-	return refuse("as its owner or as root: rm "+quote(f.part), "take over %s from an earlier run: %w", f.part, cause(err))
+	return refuse("as its owner or as root: rm "+failure.Quote(f.part), "take over %s from an earlier run: %w", f.part, cause(err))
 }
 
 // stillNamed says errMoved when the name FILE.part no longer leads to the open file.

@@ -103,25 +103,14 @@ func chooseID(all []container.Summary, wanted string) (string, error) {
 			"choose a UCP manager with: docker --context NAME ucp backup FILE")
 	case wanted != "" && !slices.Contains(ids, wanted):
 		return "", failure.Refuse(fmt.Errorf("this manager holds UCP instance %s, not %s", strings.Join(ids, " and "), wanted),
-			"if that is the one you mean: docker ucp backup --id "+quoted(ids[0])+" FILE")
+			"if that is the one you mean: docker ucp backup --id "+failure.Quote(ids[0])+" FILE")
 	case wanted != "":
 		return wanted, nil
 	case len(ids) > 1:
 		return "", failure.Refuse(fmt.Errorf("this manager holds %d UCP instances: %s", len(ids), strings.Join(ids, ", ")),
-			"name one with: docker ucp backup --id "+quoted(ids[0])+" FILE")
+			"name one with: docker ucp backup --id "+failure.Quote(ids[0])+" FILE")
 	}
 	return ids[0], nil
-}
-
-// quoted makes an ID safe to paste into a shell where it is none that UCP makes: whoever may label a container chooses it.
-func quoted(id string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == ':' || r == '-'
-	}
-	if strings.ContainsFunc(id, func(r rune) bool { return !plain(r) }) {
-		return "'" + strings.ReplaceAll(id, "'", `'\''`) + "'"
-	}
-	return id
 }
 
 // readVolumes takes the volumes that UCP is known to use, and every named volume that one of its containers mounts: a
