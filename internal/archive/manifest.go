@@ -31,6 +31,7 @@ type Manifest struct {
 	KVMembers       []string  `json:"kv_members"`
 	Quiesce         Quiesce   `json:"quiesce"`
 	Snapshot        Snapshot  `json:"snapshot"`
+	Seal            Seal      `json:"seal"`
 	Volumes         []Volume  `json:"volumes"`          // sorted by name, bytewise
 	ExcludedVolumes []string  `json:"excluded_volumes"` // UCP volumes left out on purpose
 	Missing         []string  `json:"missing"`          // what could not be had, such as the configs of a swarm without quorum
@@ -89,6 +90,12 @@ type Quiesce struct {
 // Snapshot says what the files were read from: "clone" or "none".
 type Snapshot struct {
 	Mode string `json:"mode"`
+}
+
+// Seal says what the archive was locked with, so that a lock that was damaged
+// since shows although another one opens the message.
+type Seal struct {
+	LocksSHA256 string `json:"locks_sha256"` // in hexadecimal, of all that stands before the encrypted data; empty where nothing is sealed
 }
 
 // Volume is one volume of the archive, and what it must hold.
