@@ -41,6 +41,9 @@ func (m *Message) Open(key SessionKey) (*Reader, error) {
 	return m.open(key)
 }
 
+// Protected says whether the message can prove at its end that it is whole.
+func (m *Message) Protected() bool { return m.kind != typeUnprotected }
+
 // OpenUnprotected is Open for messages that carry no modification detection as
 // well, as GnuPG 1 wrote them: of these nothing is proven but that the packets
 // are well formed.

@@ -111,7 +111,7 @@ type Result struct {
 	File         string        `json:"file"` // empty for standard input
 	Size         int64         `json:"size"` // bytes read
 	Verdict      Verdict       `json:"verdict"`
-	Words        string        `json:"words"`  // the verdict in a sentence
+	Words        string        `json:"words"`   // the verdict in a sentence
 	Wrapped      []string      `json:"wrapped"` // what stands around the tar, outermost first: "gzip", "openpgp"
 	Levels       []Level       `json:"levels"`
 	Era          Era           `json:"era"`
