@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	armorTail     = "-----END PGP MESSAGE-----"
-	maxArmorHead  = 256 << 10
-	minimumArmor  = 128 // what is kept of the end of the file
-	checksumStart = '='
+	armorTail    = "-----END PGP MESSAGE-----"
+	maxArmorHead = 256 << 10
+	minimumArmor = 128       // what is kept of the end of the file
+	space        = " \t\r\n" // may stand around the armor
 )
 
 // armored watches the text around an armored message. The library stops at the
@@ -26,11 +26,13 @@ type armored struct {
 // tailKeeper passes a stream through and remembers its last bytes.
 type tailKeeper struct {
 	r    io.Reader
+	read int64
 	last []byte
 }
 
 func (t *tailKeeper) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
+	t.read += int64(n)
 	t.last = append(t.last, p[max(0, n-minimumArmor):n]...)
 	if extra := len(t.last) - minimumArmor; extra > 0 {
 		t.last = append(t.last[:0], t.last[extra:]...)
@@ -69,12 +71,17 @@ func (m *Message) dearmor() error {
 
 // end makes sure that the armor has its last line, and nothing behind it.
 func (a *armored) end() error {
+	at := a.tail.read - int64(a.text.Buffered())
 	rest, err := io.ReadAll(io.LimitReader(a.text, 2*minimumArmor))
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(bytes.TrimSpace(rest), []byte(armorTail)) && len(bytes.TrimSpace(rest)) > 0 {
-		return &failure{kind: ErrTrailing, text: "behind the armored message stands more text"}
+	follows := bytes.TrimLeft(rest, space)
+	if line, found := bytes.CutPrefix(follows, []byte(armorTail)); found { // and else the library has read it
+		follows = bytes.TrimLeft(line, space)
+	}
+	if len(follows) > 0 && !bytes.HasPrefix([]byte(armorTail), bytes.TrimRight(follows, space)) {
+		return trailing(follows, at+int64(len(rest)-len(follows)))
 	}
 	if !bytes.HasSuffix(bytes.TrimSpace(a.tail.last), []byte(armorTail)) {
 		return inside("its armor", io.ErrUnexpectedEOF)

@@ -20,7 +20,7 @@ const DetectSize = 64
 // Detect looks at the first bytes of a file. They prove nothing: whether it is
 // a message shows when it is read.
 func Detect(prefix []byte) Format {
-	if bytes.HasPrefix(bytes.TrimLeft(prefix, " \t\r\n"), []byte(armorHead)) {
+	if bytes.HasPrefix(bytes.TrimLeft(prefix, space), []byte(armorHead)) {
 		return Armored
 	}
 	if len(prefix) == 0 || prefix[0]&0x80 == 0 {

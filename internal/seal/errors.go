@@ -25,6 +25,7 @@ type failure struct {
 	kind  error // ErrPassphrase, ErrDamaged or nil
 	text  string
 	cause error
+	at    int64 // with ErrTrailing, where it begins; zero where that is not known
 }
 
 func (f *failure) Error() string {
@@ -42,6 +43,16 @@ func (f *failure) Unwrap() []error {
 		}
 	}
 	return all
+}
+
+// TrailingAt gives the offset at which something begins behind a message that
+// is right, in bytes of what ReadHead was given. Not found are errors of other
+// kinds, and what follows inside the armor of the message itself.
+func TrailingAt(err error) (offset int64, found bool) {
+	if final := new(failure); errors.Is(err, ErrTrailing) && errors.As(err, &final) {
+		return final.at, final.at > 0
+	}
+	return 0, false
 }
 
 func damaged(format string, args ...any) error {

@@ -3,6 +3,7 @@ package seal
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -33,8 +34,11 @@ type Message struct {
 	cipher  packet.CipherFunction // as an AEAD packet says it, else zero
 	header  []byte                // of the encrypted packet, as it stood
 	body    *packetBody
-	prefix  []byte // the first bytes of the body, where they are random and checked
-	proven  bool   // the key came with a proof of its own
+	prefix  []byte                // the first bytes of the body, where they are random and checked
+	proven  bool                  // the key came with a proof of its own
+	opened  packet.CipherFunction // of the key that it was opened with, else zero
+
+	locksDigest [sha256.Size]byte
 }
 
 // ReadHead reads a message, binary or armored, up to its encrypted data. It
@@ -44,15 +48,17 @@ func ReadHead(r io.Reader) (*Message, error) {
 	if err := m.dearmor(); err != nil {
 		return nil, err
 	}
-	for locks := 0; ; locks++ {
-		kind, b, raw, err := nextPacket(m.in)
+	locks := &hashed{in: m.in, sum: sha256.New()}
+	for n := 0; ; n++ {
+		locks.sum.Sum(m.locksDigest[:0]) // should this packet be the one with the data
+		kind, b, raw, err := nextPacket(locks)
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF // a head alone is half a message
 		}
 		if err != nil {
 			return nil, inside("its head", err)
 		}
-		if locks > maxLocks {
+		if n > maxLocks {
 			return nil, damaged("more than %d packets before the data", maxLocks)
 		}
 		switch kind {
@@ -60,6 +66,7 @@ func ReadHead(r io.Reader) (*Message, error) {
 			err = m.addLock(kind, b)
 		case typeProtected, typeUnprotected, typeAEAD:
 			m.kind, m.header, m.body = kind, raw, b
+			b.in = m.in
 			return m, m.begin()
 		case typeLiteral, typeCompressed, typeOnePass, typeSignature:
 			return nil, unsupported("an OpenPGP message, but not an encrypted one")

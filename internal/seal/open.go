@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +56,7 @@ func (m *Message) open(key SessionKey) (*Reader, error) {
 		return nil, unsupported("open the message: its data is being read already")
 	}
 	body := endOfData{m.body}
-	m.body = nil
+	m.body, m.opened = nil, key.cipher()
 	rd := &Reader{msg: m, stop: func() error { return nil }}
 	var plain byteStream
 	var err error
@@ -121,30 +120,32 @@ func (r *Reader) Close() error {
 
 // end makes sure that nothing follows the message.
 func (m *Message) end() error {
-	next, err := m.in.Peek(1)
+	next, err := m.in.Peek(DetectSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if m.armor != nil && len(next) == 0 {
+	switch {
+	case len(next) == 0 && m.armor != nil:
 		return m.armor.end()
+	case len(next) == 0:
+		return nil
+	case m.armor != nil:
+		return trailing(next, 0)
 	}
-	if len(next) > 0 {
-		return trailing(m.in, m.src.read-int64(m.in.Buffered()))
-	}
-	return nil
+	return trailing(next, m.src.read-int64(m.in.Buffered()))
 }
 
-// trailing names what stands behind the end.
-func trailing(in *bufio.Reader, offset int64) error {
-	head, err := in.Peek(DetectSize)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+// trailing names what stands behind the end, of which it sees the beginning.
+// Offset zero is for a place inside the armor, which in the file is no byte.
+func trailing(next []byte, offset int64) error {
+	text := "behind the message, which is right, stands other data"
+	if Detect(next) != NotSealed {
+		text = "behind the message, which is right, stands a second sealed message (UCP 3.2.0 to 3.2.3 appended to a file that was there)"
 	}
-	what := "other data"
-	if Detect(head) != NotSealed {
-		what = "a second sealed message (UCP 3.2.0 to 3.2.3 appended to a file that was there)"
+	if offset > 0 {
+		text += fmt.Sprintf(", from byte %d", offset)
 	}
-	return &failure{kind: ErrTrailing, text: fmt.Sprintf("behind the message, which is right, stands %s, from byte %d", what, offset)}
+	return &failure{kind: ErrTrailing, text: text, at: offset}
 }
 
 // endOfData is the body of the encrypted packet. Its errors are final, so that
