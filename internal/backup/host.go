@@ -2,12 +2,14 @@ package backup
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
 
 // host is what the archive says of the manager's engine.
@@ -44,6 +46,10 @@ func (b *backup) manifest(plan *Plan) *archive.Manifest {
 	}
 	if plan.Clone {
 		m.Snapshot.Mode = "clone"
+	}
+	if b.packets != nil {
+		digest := seal.DigestLocks(b.packets)
+		m.Seal.LocksSHA256 = hex.EncodeToString(digest[:])
 	}
 	for _, member := range i.Swarm.Managers {
 		m.Swarm.Managers = append(m.Swarm.Managers, archive.Member{ID: member.ID, Name: member.Name, Address: member.Address})

@@ -2,17 +2,21 @@ package backup
 
 import (
 	"context"
+	"encoding/hex"
 	"io"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
 
 func TestTheManifestSaysWhereTheArchiveComesFromAndHowItWasTaken(t *testing.T) {
@@ -37,6 +41,79 @@ func TestTheManifestSaysWhereTheArchiveComesFromAndHowItWasTaken(t *testing.T) {
 		assert.Equal(t, got.Volumes[0].Name, "ucp-kv")
 		assert.Equal(t, got.Volumes[0].Bytes, int64(200_000))
 	})
+}
+
+func TestTheManifestKnowsTheLocksThatStandBeforeTheArchive(t *testing.T) {
+	tests := map[string]struct {
+		passphrase string
+		recipients int
+		direct     bool
+	}{
+		"a passphrase":               {passphrase: testPassphrase},
+		"recipients":                 {recipients: 2},
+		"both":                       {passphrase: testPassphrase, recipients: 1},
+		"both, straight into a file": {passphrase: testPassphrase, recipients: 1, direct: true},
+		"nobody":                     {},
+		"nobody, straight to a file": {direct: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				var lock *seal.Lock
+				if test.passphrase != "" || test.recipients > 0 {
+					lock = &seal.Lock{Passphrase: []byte(test.passphrase), Recipients: newKeys(t, test.recipients)}
+				}
+				m := newManager(t)
+				if test.direct {
+					m.host = localHost
+				}
+				m.binds = func(path string) bool { return path == DefaultSocket || test.direct }
+				r := m.backUp(t, func(r *run) {
+					r.opts.Lock = func(context.Context) (*seal.Lock, error) { return lock, nil }
+				})
+				assert.NilError(t, r.err)
+				file, err := os.Open(r.opts.Path)
+				assert.NilError(t, err)
+				defer func() { assert.Check(t, file.Close()) }()
+				if lock == nil {
+					got, err := archive.ReadManifest(file)
+					assert.NilError(t, err)
+					assert.Equal(t, got.Seal, archive.Seal{})
+					return
+				}
+				message, err := seal.ReadHead(file)
+				assert.NilError(t, err)
+				assert.Equal(t, message.ForPassphrase(), test.passphrase != "")
+				assert.Equal(t, len(message.ForKeys()), test.recipients)
+				got := manifestInside(t, message, seal.Keys{Passphrase: lock.Passphrase, Identities: lock.Recipients})
+				digest := message.LocksDigest()
+				assert.Equal(t, got.Seal.LocksSHA256, hex.EncodeToString(digest[:]))
+			})
+		})
+	}
+}
+
+func manifestInside(t *testing.T, message *seal.Message, keys seal.Keys) *archive.Manifest {
+	t.Helper()
+	key, err := message.Unlock(keys)
+	assert.NilError(t, err)
+	inside, err := message.Open(key)
+	assert.NilError(t, err)
+	defer func() { assert.Check(t, inside.Close()) }()
+	got, err := archive.ReadManifest(inside)
+	assert.NilError(t, err)
+	return got
+}
+
+// newKeys makes keys that are valid by the clock of the test's bubble.
+func newKeys(t *testing.T, n int) (keys openpgp.EntityList) {
+	t.Helper()
+	for range n {
+		key, err := openpgp.NewEntity("operations", "", "ops@example.com", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA})
+		assert.NilError(t, err)
+		keys = append(keys, key)
+	}
+	return keys
 }
 
 func TestASpoolOfTheOperatorsThatCannotBeEmptiedIsTold(t *testing.T) {
