@@ -40,6 +40,26 @@ func (u *UCP) PutKeys(ctx context.Context, n int) error {
 	return nil
 }
 
+// Cluster asks the running etcd who it is.
+func (u *UCP) Cluster(ctx context.Context) (layout.Cluster, error) {
+	var cluster layout.Cluster
+	out, err := u.exec(ctx, "ucp-kv", "kv-cluster")
+	if err != nil {
+		return cluster, fmt.Errorf("ask etcd: %w", err)
+	}
+	err = json.Unmarshal(out, &cluster)
+	return cluster, err
+}
+
+// Snapshot has the running etcd make a snapshot of itself, with the digest at its end that etcd puts there.
+func (u *UCP) Snapshot(ctx context.Context) ([]byte, error) {
+	out, err := u.exec(ctx, "ucp-kv", "kv-snapshot")
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of etcd: %w", err)
+	}
+	return out, nil
+}
+
 // Store asks the running auth store how many records it has acknowledged.
 func (u *UCP) Store(ctx context.Context) (layout.StoreStatus, error) {
 	var status layout.StoreStatus

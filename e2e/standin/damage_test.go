@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -42,34 +41,6 @@ func copyVolume(t *testing.T, from, into, name string) string {
 	return to
 }
 
-// quiet stops what runs on its own and pauses the swarm's tasks; the function that it returns undoes that.
-func (f fixture) quiet(t *testing.T) (resume func()) {
-	t.Helper()
-	ctx := t.Context()
-	states, err := f.Containers(ctx)
-	assert.NilError(t, err)
-	var undo []func() error
-	assert.NilError(t, f.PauseAgent(ctx, true))
-	for _, s := range states {
-		switch {
-		case s.Labels[layout.LabelInstance] == "" || s.Status != "running":
-		case strings.Contains(s.Name, "."):
-			assert.NilError(t, f.engine.ContainerPause(ctx, s.ID))
-			undo = append(undo, func() error { return f.engine.ContainerUnpause(ctx, s.ID) })
-		default:
-			assert.NilError(t, f.engine.ContainerStop(ctx, s.ID, container.StopOptions{}))
-			undo = append(undo, func() error { return f.engine.ContainerStart(ctx, s.ID, container.StartOptions{}) })
-		}
-	}
-	return func() {
-		for _, back := range undo {
-			assert.NilError(t, back())
-		}
-		assert.NilError(t, f.PauseAgent(ctx, false))
-		eventually(t, f.Healthy)
-	}
-}
-
 func (f fixture) testGoodBackup(t *testing.T) string {
 	t.Helper()
 	ctx := t.Context()
@@ -78,11 +49,12 @@ func (f fixture) testGoodBackup(t *testing.T) string {
 	known, err := f.Store(ctx)
 	assert.NilError(t, err)
 	dir := t.TempDir()
-	resume := f.quiet(t)
+	resume, err := f.Rest(ctx)
+	assert.NilError(t, err)
 	for _, name := range layout.Volumes {
 		copyVolume(t, f.volume(name), dir, name)
 	}
-	resume()
+	assert.NilError(t, resume(ctx))
 
 	found, err := f.CheckTree(ctx, dir)
 	assert.NilError(t, err)

@@ -16,6 +16,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
@@ -35,6 +37,10 @@ type Options struct {
 	SmallFiles int    // small files to put into DataVolume
 	ExternalCA bool   // names UCP's CA in the swarm, where docker info shows it; it signs nothing, so no node can join
 	Minimal    bool   // only what a backup cannot do without: no idle containers, users' workloads and odd files
+
+	// etcd's log in segments of this many bytes, and a snapshot after this many entries: so it soon looks as if it had run
+	// for years. Zero is what UCP has, 64 MB and 20000.
+	LogSegment, SnapshotCount int64
 }
 
 // UCP is a stand-in on its engine.
@@ -126,7 +132,7 @@ func (u *UCP) labels() map[string]string {
 }
 
 func (u *UCP) environment() []string {
-	return []string{
+	all := []string{
 		"IMAGE_VERSION=" + u.Version,
 		"UCP_VERSION=" + u.Version,
 		"UCP_INSTANCE_ID=" + u.InstanceID,
@@ -135,4 +141,11 @@ func (u *UCP) environment() []string {
 		"UCP_NODE_NAME=" + u.node.Name,
 		"ENGINE_API_VERSION=" + u.engine.ClientVersion(),
 	}
+	for name, value := range map[string]int64{layout.EnvLogSegment: u.opts.LogSegment, layout.EnvSnapshotCount: u.opts.SnapshotCount} {
+		if value != 0 {
+			all = append(all, name+"="+strconv.FormatInt(value, 10))
+		}
+	}
+	slices.Sort(all)
+	return all
 }

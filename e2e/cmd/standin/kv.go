@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.etcd.io/etcd/server/v3/wal"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -25,7 +27,11 @@ func runKV(ctx context.Context) error {
 	if _, _, err := certificates(layout.CertDir, "ucp-kv-certs"); err != nil {
 		return err
 	}
-	server, err := startKV(ctx, kvConfig(os.Getenv("UCP_HOST_ADDRESS")))
+	config, err := kvConfig(os.Getenv("UCP_HOST_ADDRESS"))
+	if err != nil {
+		return err
+	}
+	server, err := startKV(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -43,7 +49,7 @@ func runKV(ctx context.Context) error {
 	}
 }
 
-func kvConfig(address string) *embed.Config {
+func kvConfig(address string) (*embed.Config, error) {
 	at := func(host string, port int) []url.URL {
 		return []url.URL{{Scheme: "https", Host: fmt.Sprintf("%s:%d", host, port)}}
 	}
@@ -62,9 +68,27 @@ func kvConfig(address string) *embed.Config {
 	c.PeerTLSInfo = c.ClientTLSInfo
 	// UCP has 500 and 5000, with which a member that is alone waits up to ten seconds at each start. Tests start it often.
 	c.TickMs, c.ElectionMs = 50, 500
-	c.SnapshotCount = 20000
 	c.LogLevel = "warn"
-	return c
+	var err error
+	if c.SnapshotCount, err = wanted(layout.EnvSnapshotCount, 20000); err != nil {
+		return nil, err
+	}
+	segment, err := wanted(layout.EnvLogSegment, uint64(wal.SegmentSizeBytes))
+	wal.SegmentSizeBytes = int64(segment) // etcd has no other way to say it
+	return c, err
+}
+
+// wanted is the number that a variable holds, or the usual one where there is no variable.
+func wanted(variable string, usual uint64) (uint64, error) {
+	value := os.Getenv(variable)
+	if value == "" {
+		return usual, nil
+	}
+	n, err := strconv.ParseUint(value, 10, 63)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", variable, err)
+	}
+	return n, nil
 }
 
 // startKV waits until the server has a leader.

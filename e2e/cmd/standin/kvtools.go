@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"time"
@@ -41,6 +42,40 @@ func kvPut(ctx context.Context, args []string) error {
 		keys[fmt.Sprintf("/docker/put/%s/%06d", run, i)] = []byte(rand.Text())
 	}
 	return withKV(ctx, func(ctx context.Context, client *clientv3.Client) error { return putSealed(ctx, client, keys) })
+}
+
+// kvCluster prints what the etcd in whose container it runs says of itself.
+func kvCluster(ctx context.Context) error {
+	return withKV(ctx, func(ctx context.Context, client *clientv3.Client) error {
+		got, err := client.MemberList(ctx)
+		if err != nil {
+			return err
+		}
+		status, err := client.Status(ctx, client.Endpoints()[0])
+		if err != nil {
+			return err
+		}
+		cluster := layout.Cluster{
+			ClusterID: strconv.FormatUint(got.Header.ClusterId, 16), MemberID: strconv.FormatUint(status.Header.MemberId, 16),
+			Revision: status.Header.Revision,
+		}
+		for _, m := range got.Members {
+			cluster.Members = append(cluster.Members, layout.Member{ID: strconv.FormatUint(m.ID, 16), Name: m.Name, PeerURLs: m.PeerURLs})
+		}
+		return json.NewEncoder(os.Stdout).Encode(cluster)
+	})
+}
+
+// kvSnapshot prints a snapshot of the etcd in whose container it runs, as etcdctl snapshot save writes it.
+func kvSnapshot(ctx context.Context) error {
+	return withKV(ctx, func(ctx context.Context, client *clientv3.Client) error {
+		snapshot, err := client.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(os.Stdout, snapshot)
+		return errors.Join(err, snapshot.Close())
+	})
 }
 
 func withKV(ctx context.Context, use func(context.Context, *clientv3.Client) error) error {

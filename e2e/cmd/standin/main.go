@@ -35,6 +35,10 @@ func run(ctx context.Context, args []string) error {
 		return kvKeys(ctx)
 	case "kv-put":
 		return kvPut(ctx, args[1:])
+	case "kv-cluster":
+		return kvCluster(ctx)
+	case "kv-snapshot":
+		return kvSnapshot(ctx)
 	case "check-kv":
 		return kvCheck(ctx, args[1:])
 	case "store-status":

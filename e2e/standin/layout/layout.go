@@ -72,6 +72,12 @@ var Volumes = []string{
 	"ucp-kv", "ucp-kv-certs", "ucp-metrics-data", "ucp-metrics-inventory", "ucp-node-certs",
 }
 
+// What a test asks of etcd, in the environment of ucp-kv; see Options of package standin.
+const (
+	EnvLogSegment    = "STANDIN_LOG_SEGMENT"
+	EnvSnapshotCount = "STANDIN_SNAPSHOT_COUNT"
+)
+
 // Job is what the installer is told, as JSON in its only argument.
 type Job struct {
 	Version    string
@@ -98,4 +104,18 @@ type Keys struct {
 	Revision int64             // grows on its own: the controller renews its node's key every second
 	Values   map[string]string // SHA-256 of the value, by key
 	Digest   string            // of Values
+}
+
+// Cluster is what the key-value store says of itself, IDs in hexadecimal as etcdctl prints them.
+type Cluster struct {
+	ClusterID string
+	MemberID  string // of the member that was asked
+	Revision  int64
+	Members   []Member
+}
+
+// Member is one member of the key-value store.
+type Member struct {
+	ID, Name string
+	PeerURLs []string
 }
