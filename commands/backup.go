@@ -107,7 +107,7 @@ func runBackup(cmd *cobra.Command, dockerCLI command.Cli, version string, opts b
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(opts.lock.check(cmd), opts.lock.take()); err != nil {
+	if err := errors.Join(opts.lock.check(cmd), opts.lock.phrase.take()); err != nil {
 		return err
 	}
 	talk, log, err := opts.talk.start(cmd, dockerCLI.Err())

@@ -73,9 +73,9 @@ func TestThePassphraseComesFromWhereTheOperatorPutIt(t *testing.T) {
 		"the environment":                     {env: goodPassphrase, want: goodPassphrase},
 		"a short one in the environment":      {env: "short", refuse: "the passphrase has 5 characters; a backup needs at least 12"},
 		"a file before the environment":       {file: goodPassphrase, env: "another passphrase", want: goodPassphrase},
-		"the command line":                    {flags: lockOptions{named: true, passphrase: goodPassphrase}, want: goodPassphrase},
-		"the command line before environment": {flags: lockOptions{named: true, passphrase: goodPassphrase}, env: "another passphrase", want: goodPassphrase},
-		"an empty one on the command line":    {flags: lockOptions{named: true}, env: goodPassphrase, refuse: "the passphrase has 0 characters; a backup needs at least 12"},
+		"the command line":                    {flags: lockOptions{phrase: passphraseOptions{named: true, value: goodPassphrase}}, want: goodPassphrase},
+		"the command line before environment": {flags: lockOptions{phrase: passphraseOptions{named: true, value: goodPassphrase}}, env: "another passphrase", want: goodPassphrase},
+		"an empty one on the command line":    {flags: lockOptions{phrase: passphraseOptions{named: true}}, env: goodPassphrase, refuse: "the passphrase has 0 characters; a backup needs at least 12"},
 		"nowhere":                             {refuse: "no passphrase given"},
 	}
 	for name, test := range tests {
@@ -86,16 +86,16 @@ func TestThePassphraseComesFromWhereTheOperatorPutIt(t *testing.T) {
 				unsetenv(t, passphraseVariable)
 			}
 			if test.file != "" {
-				test.flags.passphraseFile = write(t, filepath.Join(t.TempDir(), "key.txt"), test.file)
+				test.flags.phrase.file = write(t, filepath.Join(t.TempDir(), "key.txt"), test.file)
 			}
 			var stderr bytes.Buffer
 			talk := &spoken{}
-			assert.NilError(t, test.flags.take())
+			assert.NilError(t, test.flags.phrase.take())
 			_, set := os.LookupEnv(passphraseVariable)
 			assert.Check(t, !set, "what is started from here would inherit the passphrase")
 			lock, err := test.flags.read(t.Context(), piped(goodPassphrase+"\n", &stderr), talk)
 			assert.Equal(t, stderr.String(), "", "asked where nobody can answer")
-			assert.Equal(t, len(talk.warned) == 1, test.flags.named, "only a passphrase in sight of all is warned of: %q", talk.warned)
+			assert.Equal(t, len(talk.warned) == 1, test.flags.phrase.named, "only a passphrase in sight of all is warned of: %q", talk.warned)
 			if test.refuse != "" {
 				assert.Error(t, err, test.refuse)
 				assert.Equal(t, failure.KindOf(err), failure.Refused)
@@ -118,7 +118,7 @@ func unsetenv(t *testing.T, name string) {
 func TestAnEmptyPassphraseInTheEnvironmentIsRefusedAndNotTakenForNone(t *testing.T) {
 	t.Setenv(passphraseVariable, "")
 	var options lockOptions
-	assert.NilError(t, options.take())
+	assert.NilError(t, options.phrase.take())
 	lock, err := options.read(t.Context(), piped("", io.Discard), &spoken{})
 	assert.Error(t, err, "the passphrase has 0 characters; a backup needs at least 12")
 	assert.Check(t, lock == nil || len(lock.Passphrase) == 0)
@@ -138,8 +138,8 @@ func TestAKeyFileThatCannotBeUsedIsRefused(t *testing.T) {
 		want    string
 		hint    string
 	}{
-		"no passphrase file":           {lockOptions{passphraseFile: filepath.Join(folder, "none")}, "no such file", "name a file that you can read: --passphrase-file FILE"},
-		"a folder as passphrase file":  {lockOptions{passphraseFile: folder}, "is a directory", "name a file that you can read: --passphrase-file FILE"},
+		"no passphrase file":           {lockOptions{phrase: passphraseOptions{file: filepath.Join(folder, "none")}}, "no such file", "name a file that you can read: --passphrase-file FILE"},
+		"a folder as passphrase file":  {lockOptions{phrase: passphraseOptions{file: folder}}, "is a directory", "name a file that you can read: --passphrase-file FILE"},
 		"no recipient's file":          {lockOptions{recipients: []string{filepath.Join(folder, "none")}}, "no such file", exportKey},
 		"a recipient's file of no key": {lockOptions{recipients: []string{write(t, filepath.Join(folder, "text"), "hello")}}, "holds no OpenPGP key", exportKey},
 		"a private key":                {lockOptions{recipients: []string{key("curve25519.secret.pgp")}}, "private key", exportKey},
@@ -169,7 +169,7 @@ func TestRecipientsNeedNoPassphraseAndMayHaveOne(t *testing.T) {
 	assert.Equal(t, len(lock.Passphrase), 0, "the environment may be that of another command")
 
 	file := write(t, filepath.Join(t.TempDir(), "key.txt"), goodPassphrase)
-	lock, err = (&lockOptions{recipients: both, passphraseFile: file}).read(t.Context(), piped("", io.Discard), &spoken{})
+	lock, err = (&lockOptions{recipients: both, phrase: passphraseOptions{file: file}}).read(t.Context(), piped("", io.Discard), &spoken{})
 	assert.NilError(t, err)
 	session, err := seal.NewSessionKey()
 	assert.NilError(t, err)
@@ -189,7 +189,7 @@ func TestAFileWithoutAnEndIsNotReadForever(t *testing.T) {
 
 func TestThePassphraseStandsInNoError(t *testing.T) {
 	file := write(t, filepath.Join(t.TempDir(), "key.txt"), "hunter2hunt")
-	for _, options := range []lockOptions{{passphraseFile: file}, {named: true, passphrase: "hunter2hunt"}} {
+	for _, options := range []lockOptions{{phrase: passphraseOptions{file: file}}, {phrase: passphraseOptions{named: true, value: "hunter2hunt"}}} {
 		talk := &spoken{}
 		_, err := options.read(t.Context(), piped("", io.Discard), talk)
 		assert.Check(t, err != nil && !strings.Contains(err.Error()+strings.Join(talk.warned, ""), "hunter2"))

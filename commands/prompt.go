@@ -41,21 +41,31 @@ func confirm(ctx context.Context, dockerCLI command.Cli, question string) error 
 	}
 }
 
+// keyboard is where a secret is typed, and the screen that its question stands on.
+type keyboard struct {
+	fd     int
+	screen io.Writer
+}
+
+// standardKeyboard is that of a command whose standard input is a terminal.
+func standardKeyboard(dockerCLI command.Cli) keyboard {
+	return keyboard{int(dockerCLI.In().FD()), dockerCLI.Err()}
+}
+
 // promptSecret asks for a secret without showing it.
-func promptSecret(ctx context.Context, dockerCLI command.Cli, question string) (_ []byte, err error) {
-	fd := int(dockerCLI.In().FD())
-	before, err := term.GetState(fd)
+func (k keyboard) promptSecret(ctx context.Context, question string) (_ []byte, err error) {
+	before, err := term.GetState(k.fd)
 	if err != nil {
 		return nil, fmt.Errorf("ask for a passphrase: %w", err)
 	}
-	if _, err := io.WriteString(dockerCLI.Err(), question); err != nil {
+	if _, err := io.WriteString(k.screen, question); err != nil {
 		return nil, fmt.Errorf("ask for a passphrase: %w", err)
 	}
-	secret, err := await(ctx, func() ([]byte, error) { return readPassword(fd) })
+	secret, err := await(ctx, func() ([]byte, error) { return readPassword(k.fd) })
 	if ctx.Err() != nil {
-		err = errors.Join(err, term.Restore(fd, before)) // the reader was left behind with the echo off
+		err = errors.Join(err, term.Restore(k.fd, before)) // the reader was left behind with the echo off
 	}
-	_, lineErr := io.WriteString(dockerCLI.Err(), "\n")
+	_, lineErr := io.WriteString(k.screen, "\n")
 	return secret, errors.Join(err, lineErr)
 }
 

@@ -52,6 +52,11 @@ func NeedsAttention(cause error, hint string) error {
 	return &Error{Kind: Attention, Cause: cause, Hint: hint}
 }
 
+// Lock returns an error of the kind Locked; hint says which key opens the archive, and the flag that takes it.
+func Lock(cause error, hint string) error {
+	return &Error{Kind: Locked, Cause: cause, Hint: hint}
+}
+
 // Cancel returns an error of the kind Cancelled.
 func Cancel(cause error) error {
 	return &Error{Kind: Cancelled, Cause: cause}

@@ -62,6 +62,7 @@ func TestEachConstructorMakesItsKindAndKeepsTheCause(t *testing.T) {
 	}{
 		"Refuse":         {failure.Refuse(cause, "docker ucp version"), failure.Refused, []string{"docker ucp version"}},
 		"NeedsAttention": {failure.NeedsAttention(cause, "docker start ucp-kv"), failure.Attention, []string{"docker start ucp-kv"}},
+		"Lock":           {failure.Lock(cause, "--identity FILE"), failure.Locked, []string{"--identity FILE"}},
 		"Cancel":         {failure.Cancel(cause), failure.Cancelled, nil},
 		"WithHint":       {failure.WithHint(cause, "try again"), failure.Failed, []string{"try again"}},
 	}
