@@ -34,7 +34,7 @@ func main() {
 	opts := options{out: os.Stdout}
 	flag.StringVar(&opts.plugin, "plugin", "bin/docker-ucp", "the plugin's program")
 	flag.IntVar(&opts.rounds, "rounds", 3, "how many pairs")
-	flag.StringVar(&opts.only, "only", "", "one of: down, clone, files, memory")
+	flag.StringVar(&opts.only, "only", "", "one of: down, clone, files, memory, verify")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, opts)
@@ -54,6 +54,7 @@ func run(ctx context.Context, opts options) error {
 		{"clone", func(ctx context.Context, o options) error { return measureDown(ctx, o, "xfs") }},
 		{"files", measureFiles},
 		{"memory", measureMemory},
+		{"verify", measureVerify},
 	} {
 		if opts.only != "" && opts.only != part.name {
 			continue

@@ -21,6 +21,11 @@ func (u *UCP) VendorStopped(ctx context.Context, root, file string) (err error) 
 	if err != nil {
 		return err
 	}
+	return u.TarVolumes(ctx, root, file)
+}
+
+// TarVolumes is VendorStopped of a UCP that is at rest, and stays so.
+func (u *UCP) TarVolumes(ctx context.Context, root, file string) error {
 	for i, name := range layout.Volumes {
 		dir, err := u.mountpoint(ctx, root, name)
 		if err != nil {
