@@ -108,9 +108,8 @@ type ours struct {
 	rss     int64         // the plugin's peak, bytes
 }
 
-func (b *bench) backup(ctx context.Context, args ...string) (o ours, err error) {
-	args = append([]string{"backup", "--passphrase-file", b.passphrase(), "--yes", "--progress", "json", "--format", "json"}, args...)
-	command := exec.CommandContext(ctx, b.plugin, append(args, b.file("ours.tar"))...)
+func (b *bench) backup(ctx context.Context) (o ours, err error) {
+	command := exec.CommandContext(ctx, b.plugin, "backup", "--passphrase-file", b.passphrase(), "--yes", "--progress", "json", "--format", "json", b.file("ours.tar"))
 	command.Env = append(os.Environ(), "DOCKER_HOST="+b.node.Host())
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr

@@ -41,40 +41,40 @@ type sample struct {
 func TestEveryChangedByteOfAnArchiveIsFound(t *testing.T) {
 	s := newStage(t, lab.Options{}, standin.Options{LogSegment: 16 << 10, SnapshotCount: 10, Minimal: true})
 	samples := s.samples(t)
-	for _, sample := range samples {
-		code, said := s.judge(t, sample, sample.data)
-		assert.Equal(t, code, 0, "%s, as it was made: %s", sample.kind, said)
-		t.Logf("%s: %d bytes", sample.kind, len(sample.data))
+	for _, of := range samples {
+		code, said := s.judge(t, of, of.data)
+		assert.Equal(t, code, 0, "%s, as it was made: %s", of.kind, said)
+		t.Logf("%s: %d bytes", of.kind, len(of.data))
 	}
 	from := time.Now()
 	var tried atomic.Int64
 	random := rand.New(rand.NewPCG(*mutationSeed, 0))
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(2)
-	try := func(sample sample, data []byte, what string) {
+	try := func(of sample, data []byte, what string) {
 		group.Go(func() error {
 			if ctx.Err() != nil {
 				return nil // another one was not found already
 			}
 			tried.Add(1)
-			code, said := s.judge(t, sample, data)
+			code, said := s.judge(t, of, data)
 			if code != 3 && code != 4 || strings.Contains(said, "goroutine ") {
-				return fmt.Errorf("%s, %s: exit status %d\n%s", sample.kind, what, code, said)
+				return fmt.Errorf("%s, %s: exit status %d\n%s", of.kind, what, code, said)
 			}
 			return nil
 		})
 	}
 	for i := range *mutations {
-		sample := samples[i%len(samples)]
-		at, by := sample.place(random), byte(1+random.IntN(255))
-		changed := bytes.Clone(sample.data)
+		of := samples[i%len(samples)]
+		at, by := of.place(random), byte(1+random.IntN(255))
+		changed := bytes.Clone(of.data)
 		changed[at] ^= by
-		try(sample, changed, fmt.Sprintf("byte %d of %d changed by %#02x", at, len(changed), by))
+		try(of, changed, fmt.Sprintf("byte %d of %d changed by %#02x", at, len(changed), by))
 	}
 	for i := range *truncations {
-		sample := samples[i%len(samples)]
-		size := random.IntN(len(sample.data))
-		try(sample, sample.data[:size], fmt.Sprintf("cut to %d of %d bytes", size, len(sample.data)))
+		of := samples[i%len(samples)]
+		size := random.IntN(len(of.data))
+		try(of, of.data[:size], fmt.Sprintf("cut to %d of %d bytes", size, len(of.data)))
 	}
 	assert.NilError(t, group.Wait())
 	t.Logf("%d archives in %s", tried.Load(), time.Since(from).Round(time.Second))
