@@ -1,0 +1,206 @@
+package verify
+
+import (
+	"archive/tar"
+	"cmp"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
+)
+
+// The places by which an archive's era is known and judged.
+const (
+	manifestEntry = "./docker-ucp/manifest.json"
+	configFolder  = "docker-ucp/configs/"
+	ownFolder     = "docker-ucp"
+	etcdDump      = "etcd.backup.db"
+	authDump      = "auth-store.tar.gz"
+)
+
+// The bounds of what is kept of a stranger's archive.
+const (
+	maxFolders = 1024 // top folders beside UCP's own volumes
+	maxDumps   = 16
+)
+
+// dumpFolder is where the vendor's backup of 3.2 and later keeps its dumps: the time in milliseconds (ucp-facts 4.1).
+var dumpFolder = regexp.MustCompile(`^ucp-backup/([0-9]{1,20})(?:/([^/]+))?$`)
+
+// rules sees by its entries' names of which era an archive is, and whether it is all there by that era's rule.
+type rules struct {
+	entries  int64
+	folders  map[string]*folder          // by name, those at the top
+	dumps    map[string]map[string]int64 // sizes of the two dumps, by the backup's time
+	decides  map[string]bool             // the files that the vendor's rules ask for
+	records  int                         // ./ucp-*.json
+	kube     int                         // of these, of Kubernetes' containers
+	manifest bool
+	licensed bool
+	settings bool // ucp.toml
+	caConfig bool // as UCP 1 kept it in the volumes of the root CAs
+	strange  string
+}
+
+// folder is one at the top, which is a volume in a backup of UCP.
+type folder struct {
+	Volume
+	inside int64 // entries below its own, which a vendor's archive need not have
+}
+
+func newRules() *rules {
+	return &rules{folders: map[string]*folder{}, dumps: map[string]map[string]int64{}, decides: map[string]bool{}}
+}
+
+// entry counts each entry, folders too, as the vendor's rules do.
+func (r *rules) entry(h *tar.Header) {
+	r.entries++
+	place := entryPlace(h.Name)
+	top, rest, nested := strings.Cut(place, "/")
+	if !nested && h.Typeflag != tar.TypeDir {
+		r.atTop(place)
+		return
+	}
+	r.count(top, nested, h)
+	if top == ownFolder {
+		r.own(place)
+		return
+	}
+	if dump := dumpFolder.FindStringSubmatch(place); dump != nil {
+		r.dump(dump[1], dump[2], h.Size)
+	}
+	switch rest {
+	case "key.pem":
+		r.decides[place] = r.decides[place] || place == decidingPlace(EraOnline) || place == decidingPlace(EraStopped)
+	case "config.json":
+		r.caConfig = r.caConfig || top == clientRoot || top == clusterRoot
+	}
+}
+
+// atTop looks at a file that is in no folder.
+func (r *rules) atTop(place string) {
+	if strings.HasPrefix(place, "ucp-") && strings.HasSuffix(place, ".json") {
+		r.records++
+		if strings.HasPrefix(place, "ucp-kube") {
+			r.kube++
+		}
+	}
+	if place == "docker-state.json" { // a manager's folder of the swarm, packed as it is
+		r.strange = "of a swarm"
+	}
+}
+
+// own looks at the folder of an archive of ours.
+func (r *rules) own(place string) {
+	r.manifest = r.manifest || "./"+place == manifestEntry
+	if name, isConfig := strings.CutPrefix(place, configFolder); isConfig && strings.HasSuffix(name, ".json") {
+		r.licensed = r.licensed || strings.HasPrefix(name, "com.docker.license-")
+		r.settings = r.settings || strings.HasPrefix(name, "com.docker.ucp.config-")
+	}
+}
+
+func (r *rules) count(top string, nested bool, h *tar.Header) {
+	f := r.folders[top]
+	if f == nil {
+		if len(r.folders) >= maxFolders && !isVolume(top) || len(top) > 255 {
+			return
+		}
+		f = &folder{Volume: Volume{Name: strings.Clone(top)}}
+		r.folders[f.Name] = f
+		r.guess(top)
+	}
+	f.Entries++
+	if nested {
+		f.inside++
+	}
+	if h.Typeflag == tar.TypeReg && h.Size > 0 {
+		f.Bytes += min(h.Size, math.MaxInt64-f.Bytes)
+	}
+}
+
+// guess remembers what else an archive may be a backup of (ucp-facts 7.2 and 7.4).
+func (r *rules) guess(top string) {
+	switch {
+	case strings.HasPrefix(top, "dtr-backup-") || top == "rethink":
+		r.strange = "of DTR"
+	case top == "raft" || top == "swarm":
+		r.strange = "of a swarm"
+	}
+}
+
+func (r *rules) dump(stamp, file string, size int64) {
+	if r.dumps[stamp] == nil {
+		if len(r.dumps) == maxDumps {
+			return
+		}
+		r.dumps[strings.Clone(stamp)] = map[string]int64{}
+	}
+	if file == etcdDump || file == authDump {
+		r.dumps[stamp][file] = size
+	}
+}
+
+func isVolume(name string) bool { return slices.Contains(ucp.KnownVolumes(), name) }
+
+// era is of which era an archive is, by what is in it.
+//
+// The three volumes that an archive of 3.2 and later has are in every older one too; there the records decide, which no
+// older one is known to hold.
+func (r *rules) era() Era {
+	onlyNew := []string{clientRoot, clusterRoot, serverCerts, "ucp-backup"}
+	old, some := false, false
+	for name := range r.folders {
+		some = some || isVolume(name)
+		old = old || isVolume(name) && !slices.Contains(onlyNew, name)
+	}
+	switch {
+	case r.manifest:
+		return EraOurs
+	case len(r.dumps) > 0:
+		return EraOnline
+	case old:
+		return EraStopped
+	case r.records > 0:
+		return EraOnline
+	case some:
+		return EraStopped
+	default:
+		return EraNone
+	}
+}
+
+// volumes lists the volumes of a backup of UCP by name.
+func (r *rules) volumes() []Volume {
+	if r.era() == EraNone {
+		return nil
+	}
+	var all []Volume
+	for _, f := range r.folders {
+		if f.Name != ownFolder {
+			all = append(all, f.Volume)
+		}
+	}
+	slices.SortFunc(all, func(a, b Volume) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+// The answers to where UCP's license is.
+const (
+	licenseThere   = "there"
+	licenseAbsent  = "absent"
+	licenseUnknown = "not in archives of this kind"
+)
+
+// license tells whether UCP's license is in the archive.
+func (r *rules) license(era Era) string {
+	switch {
+	case era != EraOurs:
+		return licenseUnknown
+	case r.licensed:
+		return licenseThere
+	default:
+		return licenseAbsent
+	}
+}
