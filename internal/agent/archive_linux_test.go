@@ -24,13 +24,15 @@ import (
 )
 
 // checkArchive reads an archive that is not sealed.
-func checkArchive(tb testing.TB, path string) archive.Summary {
+func checkArchive(tb testing.TB, path string) *archive.Summary {
 	tb.Helper()
 	file, err := os.Open(path)
 	assert.NilError(tb, err)
 	defer func() { assert.Check(tb, file.Close()) }()
-	summary, err := archive.Check(file)
+	summary, err := archive.Check(file, nil)
 	assert.NilError(tb, err)
+	assert.NilError(tb, summary.Err())
+	assert.Assert(tb, summary.HeadersProven)
 	return summary
 }
 
@@ -205,8 +207,9 @@ func TestGnuPGOpensTheArchiveAndNoEventTellsTheKey(t *testing.T) {
 			byKey := gpg(t, "", "--override-session-key", string(key.Reveal()), "--decrypt", m.archivePath())
 			byPassphrase := gpg(t, passphrase, "--passphrase-fd", "0", "--decrypt", m.archivePath())
 			assert.Check(t, bytes.Equal(byKey, byPassphrase))
-			summary, err := archive.Check(bytes.NewReader(byKey))
+			summary, err := archive.Check(bytes.NewReader(byKey), nil)
 			assert.NilError(t, err)
+			assert.NilError(t, summary.Err())
 			assert.Equal(t, summary.Entries, talk.last(Finished).Result.Entries)
 		})
 	}

@@ -3,21 +3,129 @@ package archive
 import (
 	"archive/tar"
 	"bytes"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
+	"strings"
 )
 
-// Summary is what Check has seen of a sound archive.
+// Watcher looks on while an archive is read.
+type Watcher interface {
+	// Entry is told of each entry in the archive's order, once it was found to
+	// stand where it may; of an entry that is a Problem itself it is not told.
+	// The writer takes the entry's content and is closed after its last byte,
+	// but not when the pass breaks off before that; nil takes none. Sparse
+	// regular files arrive as regular ones, holes as zeros.
+	Entry(h *tar.Header) (io.WriteCloser, error)
+}
+
+// Problem is something that is wrong with an archive, at an entry or, where
+// Entry is empty, with the whole. The entry's name is as it stands there: any
+// bytes, cut off where it is longer than 4 KiB.
+type Problem struct {
+	Entry string
+	Text  string
+}
+
+// Error implements error.
+func (p Problem) Error() string {
+	if p.Entry == "" {
+		return p.Text
+	}
+	return Printable(p.Entry) + ": " + p.Text
+}
+
+// wrong is a Problem at an entry.
+func wrong(entry, format string, args ...any) error {
+	return Problem{Entry: entry, Text: fmt.Sprintf(format, args...)}
+}
+
+const (
+	maxProblems = 100     // of more, nobody reads
+	maxShown    = 4 << 10 // bytes of a name or a text in a Problem: names may be as long as a megabyte
+)
+
+// Summary is what Check has seen of an archive.
 type Summary struct {
-	Manifest *Manifest
-	Report   *Report
-	Entries  int64 // all tar entries, the archive's own among them
-	Files    int64 // regular files with a checksum
-	Bytes    int64 // their content, holes included
+	Manifest *Manifest // nil when the archive is not ours, or has none that can be read
+	Report   *Report   // nil as the manifest is
+	Entries  int64     // all tar entries, the archive's own among them
+	Files    int64     // regular files
+	Bytes    int64     // their content, holes included
+
+	Problems []Problem // what is wrong, in the order in which it was met; no more than 100
+	More     int       // problems beyond those
+	Complete bool      // the tar was read to its end
+	// Second is the offset in the tar stream at which something follows the
+	// tar's end: a second archive, if it begins with a tar header. 0 is none.
+	Second int64
+	// HeadersProven says that the report's digest of all headers is there and
+	// right: with it not one byte of an archive of ours is without a check.
+	HeadersProven bool
+	// Forgotten counts the names of an archive that is not ours which came when
+	// memory for names was full. If one of them comes twice, or leads through a
+	// symlink that is one of them, this was not noticed.
+	Forgotten int64
+}
+
+// Err is nil for an archive that was read to its end with nothing wrong, and
+// otherwise names what is wrong first.
+func (s *Summary) Err() error {
+	switch n := len(s.Problems) + s.More; {
+	case n > 1:
+		return fmt.Errorf("check the archive: %w (and %d more)", s.Problems[0], n-1)
+	case n == 1:
+		return fmt.Errorf("check the archive: %w", s.Problems[0])
+	case !s.Complete:
+		return errors.New("check the archive: it was not read to its end")
+	}
+	return nil
+}
+
+// add notes a problem.
+func (s *Summary) add(p Problem) {
+	if len(s.Problems) == maxProblems {
+		s.More++
+		return
+	}
+	s.Problems = append(s.Problems, Problem{Entry: shown(p.Entry), Text: shown(p.Text)})
+}
+
+// shown cuts off what is too long, without holding on to the rest of it.
+func shown(text string) string {
+	if len(text) <= maxShown {
+		return text
+	}
+	return strings.Clone(text[:maxShown]) + "…"
+}
+
+// Check reads a tar to its end and says what is wrong with it; watch, which may
+// be nil, looks on.
+//
+// An archive of this package, known by its first header, is held against all
+// its rules: order, names, kinds, the manifest's counts, every checksum, the
+// digest of its headers, and that nothing follows. The first entry out of order
+// ends the pass; every file with a wrong checksum is named.
+//
+// Any other tar, such as the vendor's, is held against what would escape or
+// mislead at extraction: docs/archive-format.md lists it. An entry like that is
+// a Problem, and the pass goes on.
+//
+// The error is one of reading, the source's or the watcher's own; what is wrong
+// with the archive is in the Summary, which is always there. When Complete is
+// false, r may stand anywhere: who wants to know of its end reads on.
+//
+// Check writes nothing, and its memory is bounded, whatever it is given. While
+// it expands long holes it reads with an empty buffer, so that a source that
+// was cancelled can say so.
+func Check(r io.Reader, watch Watcher) (*Summary, error) {
+	p := newPass(r, watch)
+	run := newForeign(p).run
+	if p.raw.ours() {
+		run = newStrict(p).run
+	}
+	err := run()
+	return &p.summary, p.verdict(err)
 }
 
 // errNotOurs is a tar that begins with something else than our manifest.
@@ -25,21 +133,23 @@ var errNotOurs = errors.New("the first entry is not " + manifestName)
 
 // ReadManifest reads an archive's first entry and nothing after it.
 func ReadManifest(r io.Reader) (*Manifest, error) {
-	m, _, err := readManifest(tar.NewReader(r))
+	archive := tar.NewReader(r)
+	header, err := archive.Next()
+	if errors.Is(err, io.EOF) {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the archive: %w", err)
+	}
+	m, _, err := readManifest(archive, header)
 	if err != nil {
 		return nil, fmt.Errorf("read the archive: %w", err)
 	}
 	return m, nil
 }
 
-func readManifest(archive *tar.Reader) (*Manifest, []byte, error) {
-	header, err := archive.Next()
-	if errors.Is(err, io.EOF) {
-		return nil, nil, errors.New("it is empty")
-	}
-	if err != nil {
-		return nil, nil, err
-	}
+// readManifest reads the content of an archive's first entry.
+func readManifest(archive *tar.Reader, header *tar.Header) (*Manifest, []byte, error) {
 	if header.Name != manifestName || header.Typeflag != tar.TypeReg {
 		return nil, nil, errNotOurs
 	}
@@ -52,211 +162,11 @@ func readManifest(archive *tar.Reader) (*Manifest, []byte, error) {
 }
 
 // readBounded reads an entry that is held in memory.
-func readBounded(archive *tar.Reader, header *tar.Header) ([]byte, error) {
+func readBounded(archive io.Reader, header *tar.Header) ([]byte, error) {
 	if header.Size > maxManifest {
-		return nil, fmt.Errorf("%s has %d bytes, more than %d", header.Name, header.Size, maxManifest)
+		return nil, wrong(header.Name, "%d bytes are more than %d", header.Size, maxManifest)
 	}
 	var content bytes.Buffer // grows with what is there, not with what the header claims
 	_, err := io.Copy(&content, archive)
 	return content.Bytes(), err
-}
-
-// Check reads an archive of this package to its end and says what is wrong with
-// it first: order, names, kinds, the manifest's counts, every checksum, and
-// that nothing follows. It writes nothing and its memory is bounded, whatever
-// it is given. In long holes it reads with an empty buffer, so that a reader
-// that was cancelled can say so.
-func Check(r io.Reader) (Summary, error) {
-	raw := &tail{from: r}
-	c := &checker{
-		raw: raw, tar: tar.NewReader(raw), layout: newLayout(), lines: newSumCheck(),
-		hash: sha256.New(), chunk: make([]byte, chunkSize),
-	}
-	if err := c.run(); err != nil {
-		if c.last != "" {
-			err = fmt.Errorf("after %s: %w", Printable(c.last), err)
-		}
-		return Summary{}, fmt.Errorf("check the archive: %w", err)
-	}
-	c.summary.Entries, c.summary.Files, c.summary.Bytes = c.layout.entries, c.layout.regulars, c.layout.bytes
-	return c.summary, nil
-}
-
-type checker struct {
-	raw     *tail
-	tar     *tar.Reader
-	layout  *layout
-	lines   *sumCheck
-	hash    hash.Hash
-	digest  [sha256.Size]byte
-	chunk   []byte
-	last    string // the last entry found sound, to say where
-	summary Summary
-}
-
-func (c *checker) run() error {
-	if err := c.manifest(); err != nil {
-		return err
-	}
-	for c.layout.at != partSums {
-		header, err := c.tar.Next()
-		if errors.Is(err, io.EOF) {
-			return errors.New("the archive is not complete: SHA256SUMS is missing")
-		}
-		if err != nil {
-			return err
-		}
-		if err := c.entry(header); err != nil {
-			return err
-		}
-		c.last = header.Name
-	}
-	return c.end()
-}
-
-func (c *checker) manifest() error {
-	m, content, err := readManifest(c.tar)
-	if err != nil {
-		return err
-	}
-	if err := c.layout.manifest(m, int64(len(content))); err != nil {
-		return err
-	}
-	c.summary.Manifest = m
-	digest := sha256.Sum256(content)
-	c.lines.expect(digest[:], manifestName)
-	c.last = manifestName
-	return nil
-}
-
-// entry judges one entry and reads its content.
-func (c *checker) entry(header *tar.Header) error {
-	e := &Entry{Name: header.Name, Type: header.Typeflag, Linkname: header.Linkname, Size: header.Size}
-	if err := e.validate(); err != nil {
-		return named(e.Name, err)
-	}
-	switch {
-	case e.Name == reportName:
-		return c.report(header, e)
-	case e.Name == sumsName:
-		return c.sums(e)
-	case c.layout.inVolume(e.Name):
-		if err := c.layout.entry(e); err != nil {
-			return err
-		}
-	case e.Type != tar.TypeReg:
-		return fmt.Errorf("%q is in no volume of the manifest, and no regular file", e.Name)
-	default:
-		if err := c.layout.file(e.Name, e.Size); err != nil {
-			return err
-		}
-	}
-	if e.Type != tar.TypeReg {
-		return nil
-	}
-	return c.content(e.Name, c.tar)
-}
-
-// content hashes a file.
-func (c *checker) content(name string, content io.Reader) error {
-	c.hash.Reset()
-	for breath := 0; ; {
-		n, err := content.Read(c.chunk)
-		_, _ = c.hash.Write(c.chunk[:n]) // a hash never fails
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if breath += n; err == nil && breath >= holeBreath {
-			breath = 0
-			_, err = c.raw.Read(nil)
-		}
-		if err != nil {
-			return named(name, err)
-		}
-	}
-	c.lines.expect(c.hash.Sum(c.digest[:0]), name)
-	return nil
-}
-
-func (c *checker) report(header *tar.Header, e *Entry) error {
-	if e.Type != tar.TypeReg {
-		return fmt.Errorf("%s is no regular file", reportName)
-	}
-	if err := c.layout.report(e.Size); err != nil {
-		return err
-	}
-	content, err := readBounded(c.tar, header)
-	if err != nil {
-		return err
-	}
-	c.summary.Report = new(Report)
-	if err := json.Unmarshal(content, c.summary.Report); err != nil {
-		return fmt.Errorf("read the report: %w", err)
-	}
-	return c.content(reportName, bytes.NewReader(content))
-}
-
-func (c *checker) sums(e *Entry) error {
-	if e.Type != tar.TypeReg {
-		return fmt.Errorf("%s is no regular file", sumsName)
-	}
-	if err := c.layout.sums(); err != nil {
-		return err
-	}
-	if _, err := io.CopyBuffer(c.lines, onlyReader{c.tar}, c.chunk); err != nil {
-		return err
-	}
-	return c.lines.verdict()
-}
-
-// end makes sure that nothing but a tar's own padding follows.
-func (c *checker) end() error {
-	header, err := c.tar.Next()
-	if err == nil {
-		return fmt.Errorf("%q follows the checksums, which must be last", header.Name)
-	}
-	if !errors.Is(err, io.EOF) {
-		return err
-	}
-	for {
-		n, err := c.raw.Read(c.chunk)
-		if len(bytes.Trim(c.chunk[:n], "\x00")) > 0 {
-			return errors.New("data follows the end of the tar: is this two archives, one after the other?")
-		}
-		if errors.Is(err, io.EOF) {
-			return c.raw.verdict()
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// onlyReader hides WriteTo, which would bring a buffer of its own.
-type onlyReader struct{ io.Reader }
-
-// tail watches how an archive ends, which tar.Reader is not strict about.
-type tail struct {
-	from        io.Reader
-	size, zeros int64 // bytes read, and how many of the last were zero
-}
-
-// Read implements io.Reader.
-func (t *tail) Read(p []byte) (int, error) {
-	n, err := t.from.Read(p)
-	t.size += int64(n)
-	if kept := len(bytes.TrimRight(p[:n], "\x00")); kept > 0 {
-		t.zeros = int64(n - kept)
-	} else {
-		t.zeros += int64(n)
-	}
-	return n, err
-}
-
-// verdict says whether the tar had its end: two blocks of zeros.
-func (t *tail) verdict() error {
-	if t.zeros < 2*blockSize || t.size%blockSize != 0 {
-		return fmt.Errorf("the archive is cut off in its last block: %w", io.ErrUnexpectedEOF)
-	}
-	return nil
 }

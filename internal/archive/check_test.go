@@ -4,9 +4,11 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,12 +17,20 @@ import (
 	"gotest.tools/v3/assert"
 )
 
+// check says in one error what is wrong with an archive or with reading it.
+func check(archive []byte) error {
+	s, err := Check(bytes.NewReader(archive), nil)
+	return errors.Join(err, s.Err())
+}
+
 // member is one entry of an archive that a test takes apart.
 type member struct {
 	header  tar.Header
 	content []byte
 }
 
+// takeApart leaves out the digest of the headers, which would be right for no
+// archive that was put together anew.
 func takeApart(t testing.TB, archive []byte) []member {
 	t.Helper()
 	var members []member
@@ -34,8 +44,28 @@ func takeApart(t testing.TB, archive []byte) []member {
 		content, err := io.ReadAll(r)
 		assert.NilError(t, err)
 		h.PAXRecords = nil
+		switch h.Name {
+		case reportName:
+			content = headersDigest.ReplaceAll(content, []byte(`"headers_sha256": ""`))
+		case sumsName:
+			content = listOf(members)
+		}
 		members = append(members, member{*h, content})
 	}
+}
+
+var headersDigest = regexp.MustCompile(`"headers_sha256": "[0-9a-f]{64}"`)
+
+// listOf is the list of checksums of an archive's members.
+func listOf(members []member) []byte {
+	var list []byte
+	for _, m := range members {
+		if m.header.Typeflag == tar.TypeReg {
+			digest := sha256.Sum256(m.content)
+			list = appendSumLine(list, digest[:], m.header.Name)
+		}
+	}
+	return list
 }
 
 func putTogether(t testing.TB, members []member) []byte {
@@ -68,8 +98,11 @@ const (
 )
 
 func TestAnArchivePutTogetherAgainIsSound(t *testing.T) {
-	_, err := Check(bytes.NewReader(putTogether(t, takeApart(t, sample(t)))))
+	s, err := Check(bytes.NewReader(putTogether(t, takeApart(t, sample(t)))), nil)
 	assert.NilError(t, err)
+	assert.NilError(t, s.Err())
+	assert.Assert(t, s.Manifest != nil)
+	assert.Assert(t, !s.HeadersProven, "as an archive of a release that had no digest of headers")
 }
 
 func TestCheckSaysWhatIsWrong(t *testing.T) {
@@ -101,12 +134,12 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		change func([]member) []member
 		want   string
 	}{
-		"the manifest is missing":             {drop(atManifest), "the first entry is not"},
-		"the manifest is not first":           {swap(atManifest, atConfig), "the first entry is not"},
+		"the manifest is missing":             {drop(atManifest), "its beginning is missing"},
+		"the manifest is not first":           {swap(atManifest, atConfig), "put together anew"},
 		"the manifest is a symlink":           {kind(atManifest, tar.TypeSymlink, "/etc/passwd"), "the first entry is not"},
 		"the manifest comes twice":            {repeat(atManifest), "not where it belongs"},
 		"the manifest is no JSON":             {edit(atManifest, "{", "["), "read the manifest"},
-		"a volume of the manifest is missing": {drop(atSecond), `volume "ucp-node-certs" of the manifest is missing`},
+		"a volume of the manifest is missing": {drop(atSecond), `./ucp-node-certs/: a volume of the manifest, is missing`},
 		"a container comes twice":             {repeat(atContainer), "comes twice"},
 		"a container is absolute":             {rename(atContainer, "/ucp-kv.json"), "does not begin"},
 		"a container is a symlink":            {kind(atContainer, tar.TypeSymlink, "/x"), "no regular file"},
@@ -121,8 +154,8 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		"a file is missing":             {drop(atFile), "the manifest says"},
 		"a file has grown":              {edit(atFile, "world", "worlds"), "the manifest says"},
 		"a file has shrunk":             {edit(atFile, "world", ""), "the manifest says"},
-		"a file has other content":      {edit(atFile, "world", "w0rld"), `line 4 of SHA256SUMS ("./ucp-kv/data/a\\nb")`},
-		"a container has other content": {edit(atContainer, "[", "{"), `line 3 of SHA256SUMS ("./ucp-kv.json")`},
+		"a file has other content":      {edit(atFile, "world", "w0rld"), `"./ucp-kv/data/a\nb": its content is not what line 4 of SHA256SUMS says`},
+		"a container has other content": {edit(atContainer, "[", "{"), `./ucp-kv.json: its content is not what line 3 of SHA256SUMS says`},
 		"a link leads out":              {kind(atLink, tar.TypeLink, "/etc/passwd"), "does not begin"},
 		"a volume follows the report":   {swap(atSecond, atReport), "is missing"},
 		"the report is missing":         {drop(atReport), "not where it belongs"},
@@ -131,18 +164,19 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		"the sums are missing":          {drop(atSums), "not complete"},
 		"the sums are a symlink":        {kind(atSums, tar.TypeSymlink, "x"), "no regular file"},
 		"the sums come twice":           {repeat(atSums), "must be last"},
-		"a sum is wrong":                {edit(atSums, "./docker-ucp/report.json", "./docker-ucp/report.jsom"), "line 6 of SHA256SUMS"},
-		"a line of the sums is missing": {edit(atSums, "\n", ""), "line 1 of SHA256SUMS"},
-		"the sums go on":                {func(m []member) []member { m[atSums].content = append(m[atSums].content, "more\n"...); return m }, "7 lines, the archive 6 files"},
-		"the sums go on without a line": {func(m []member) []member { m[atSums].content = append(m[atSums].content, "more"...); return m }, "SHA256SUMS has 6 lines"},
-		"the sums are empty":            {func(m []member) []member { m[atSums].content = nil; return m }, "SHA256SUMS has 0 lines"},
+		"a sum is wrong":                {edit(atSums, "./docker-ucp/report.json", "./docker-ucp/report.jsom"), "line 6 names ./docker-ucp/report.jsom"},
+		"a line of the sums is missing": {edit(atSums, "\n", ""), "line 1 names ./docker-ucp/manifest.json"},
+		"the sums go on":                {func(m []member) []member { m[atSums].content = append(m[atSums].content, "more\n"...); return m }, "has 7 lines, the archive 6 files"},
+		"the sums go on without a line": {func(m []member) []member { m[atSums].content = append(m[atSums].content, "more"...); return m }, "has 6 lines"},
+		"the sums are empty":            {func(m []member) []member { m[atSums].content = nil; return m }, "has 0 lines"},
 		"something follows the sums":    {func(m []member) []member { return append(m, m[atContainer]) }, "must be last"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			damaged := putTogether(t, c.change(takeApart(t, sample(t))))
-			_, err := Check(bytes.NewReader(damaged))
-			assert.ErrorContains(t, err, c.want)
-			assert.ErrorContains(t, err, "check the archive: ")
+			s, err := Check(bytes.NewReader(damaged), nil)
+			assert.NilError(t, err, "the source is fine")
+			assert.ErrorContains(t, s.Err(), c.want)
+			assert.ErrorContains(t, s.Err(), "check the archive: ")
 		})
 	}
 }
@@ -153,8 +187,7 @@ func TestATruncatedArchiveIsNeverSound(t *testing.T) {
 		if n < len(whole)-4096 {
 			n += 12 // the end is where each byte is of interest
 		}
-		_, err := Check(bytes.NewReader(whole[:n]))
-		assert.Assert(t, err != nil, "%d of %d bytes", n, len(whole))
+		assert.Assert(t, check(whole[:n]) != nil, "%d of %d bytes", n, len(whole))
 	}
 }
 
@@ -165,8 +198,7 @@ func TestADamagedByteOfContentIsNeverSound(t *testing.T) {
 		assert.Assert(t, at >= 0, word)
 		damaged := bytes.Clone(whole)
 		damaged[at] ^= 1
-		_, err := Check(bytes.NewReader(damaged))
-		assert.Assert(t, err != nil, word)
+		assert.Assert(t, check(damaged) != nil, word)
 	}
 }
 
@@ -174,17 +206,23 @@ func TestAReadErrorAtAnyByteIsReported(t *testing.T) {
 	whole := sample(t)
 	cause := errors.New("connection reset by peer")
 	for n := 0; n <= len(whole); n += 61 {
-		_, err := Check(io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(cause)))
+		_, err := Check(io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(cause)), nil)
 		assert.ErrorIs(t, err, cause, "byte %d", n)
 	}
 }
 
 func TestPaddingBehindTheArchiveIsFineAndDataIsNot(t *testing.T) {
 	whole := sample(t)
-	_, err := Check(bytes.NewReader(append(bytes.Clone(whole), make([]byte, 9<<10)...)))
+	assert.NilError(t, check(append(bytes.Clone(whole), make([]byte, 9<<10)...)))
+	s, err := Check(bytes.NewReader(append(bytes.Clone(whole), whole...)), nil)
 	assert.NilError(t, err)
-	_, err = Check(bytes.NewReader(append(bytes.Clone(whole), whole...)))
-	assert.ErrorContains(t, err, "two archives, one after the other")
+	assert.ErrorContains(t, s.Err(), "two archives, one after the other")
+	assert.Equal(t, s.Second, int64(len(whole)))
+	assert.Assert(t, s.Complete, "the first is")
+	s, err = Check(bytes.NewReader(append(bytes.Clone(whole), "\x00\x00x"...)), nil)
+	assert.NilError(t, err)
+	assert.ErrorContains(t, s.Err(), "data follows the end of the tar")
+	assert.Equal(t, s.Second, int64(len(whole)+2))
 }
 
 func TestReadManifestReadsNothingElse(t *testing.T) {
@@ -232,11 +270,10 @@ func claiming(t *testing.T, manifest, size int64) []byte {
 }
 
 func TestAClaimOfExabytesCostsNothing(t *testing.T) {
-	_, err := Check(bytes.NewReader(claiming(t, 1000, 1<<59)))
-	assert.ErrorContains(t, err, "more than the 2 entries and 1000 bytes that the manifest says")
+	assert.ErrorContains(t, check(claiming(t, 1000, 1<<59)), "more than the 2 entries and 1000 bytes that the manifest says")
 }
 
 func TestACheckOfALongHoleHearsOfACancel(t *testing.T) {
-	_, err := Check(cancelled{bytes.NewReader(claiming(t, 1<<59, 1<<59))})
+	_, err := Check(cancelled{bytes.NewReader(claiming(t, 1<<59, 1<<59))}, nil)
 	assert.ErrorIs(t, err, context.Canceled)
 }

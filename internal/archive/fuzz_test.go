@@ -15,8 +15,9 @@ func FuzzCheck(f *testing.F) {
 	f.Add(whole[:len(whole)/2])
 	f.Add(putTogether(f, takeApart(f, whole)))
 	f.Fuzz(func(t *testing.T, archive []byte) {
-		s, err := Check(bytes.NewReader(archive))
-		if err != nil {
+		s, err := Check(bytes.NewReader(archive), nil)
+		assert.NilError(t, err, "the source never fails")
+		if s.Err() != nil || s.Manifest == nil {
 			return
 		}
 		var entries int64

@@ -8,6 +8,10 @@ import (
 // maxExtended is the longest extended header that Go's reader takes.
 const maxExtended = 1 << 20
 
+// extendedFolder is the folder beside an entry in which its extended header
+// stands, for readers that do not know them.
+const extendedFolder = "PaxHeaders.0/"
+
 // header renders the headers of entries into buffers that it keeps. The package
 // archive/tar, which reads them all in Check, writes no sparse entries, and of
 // a small file's time its headers take a third.
@@ -44,7 +48,7 @@ func (h *header) render(e *Entry) ([]byte, error) {
 	if n := len(h.records.text); n > maxExtended {
 		return nil, fmt.Errorf("name and attributes of %d bytes: %w", n, tar.ErrFieldTooLong)
 	} else if n > 0 {
-		h.helper = appendBeside(h.helper[:0], e.Name, "PaxHeaders.0/")
+		h.helper = appendBeside(h.helper[:0], e.Name, extendedFolder)
 		h.block.start(h.helper, tar.TypeXHeader, int64(n))
 		h.out = h.block.seal(h.out)
 		h.out = padded(append(h.out, h.records.text...))

@@ -2,8 +2,7 @@ package archive
 
 import (
 	"archive/tar"
-	"errors"
-	"fmt"
+	"crypto/sha256"
 	"slices"
 	"strings"
 )
@@ -42,23 +41,23 @@ const (
 type layout struct {
 	at       part
 	volumes  []Volume
-	files    map[string]bool
-	volume   int    // index of the current volume, -1 before the first
-	last     string // last path, relative to its volume
-	folder   string // last folder, relative to its volume
-	counted  Volume // what the current volume has shown so far
+	files    map[[sha256.Size]byte]bool // by digest: a stranger's names may be long
+	volume   int                        // index of the current volume, -1 before the first
+	last     string                     // last path, relative to its volume
+	folder   string                     // last folder, relative to its volume
+	counted  Volume                     // what the current volume has shown so far
 	entries  int64
 	regulars int64
 	bytes    int64
 }
 
 func newLayout() *layout {
-	return &layout{volume: -1, files: map[string]bool{}}
+	return &layout{volume: -1, files: map[[sha256.Size]byte]bool{}}
 }
 
 func (l *layout) manifest(m *Manifest, size int64) error {
 	if l.at != partManifest {
-		return errors.New("a second manifest")
+		return wrong(manifestName, "a second manifest")
 	}
 	l.at, l.volumes = partFiles, slices.Clone(m.Volumes)
 	l.count(size)
@@ -72,24 +71,25 @@ func (l *layout) file(name string, size int64) error {
 	}
 	path, err := relative(name)
 	if err != nil {
-		return err
+		return wrong(name, "%v", err)
 	}
+	digest := sha256.Sum256([]byte(path))
 	first, _, nested := strings.Cut(path, "/")
 	switch {
 	case nested && first != ownFolder:
-		return fmt.Errorf("%q is in no folder of ours and in no volume of the manifest", name)
+		return wrong(name, "in no folder of ours and in no volume of the manifest")
 	case name == reportName || name == sumsName || name == manifestName || path == ownFolder:
 		return l.misplaced(name)
 	case l.isVolume(first):
-		return fmt.Errorf("%q is a file, and a volume of that name follows", name)
-	case l.files[path]:
-		return fmt.Errorf("%q comes twice", name)
+		return wrong(name, "a file, and a volume of that name follows")
+	case l.files[digest]:
+		return wrong(name, "comes twice")
 	case size > maxFile:
-		return fmt.Errorf("%q has %d bytes, more than %d", name, size, maxFile)
+		return wrong(name, "%d bytes are more than %d", size, maxFile)
 	case len(l.files) == maxFiles:
-		return fmt.Errorf("more than %d files before the volumes", maxFiles)
+		return wrong(name, "more than %d files before the volumes", maxFiles)
 	}
-	l.files[path] = true
+	l.files[digest] = true
 	l.count(size)
 	return nil
 }
@@ -102,7 +102,8 @@ func (l *layout) inVolume(name string) bool {
 }
 
 func (l *layout) isVolume(name string) bool {
-	return slices.ContainsFunc(l.volumes, func(v Volume) bool { return v.Name == name })
+	_, found := slices.BinarySearchFunc(l.volumes, name, func(v Volume, name string) int { return strings.Compare(v.Name, name) })
+	return found
 }
 
 // entry accepts one file of a volume.
@@ -116,7 +117,7 @@ func (l *layout) entry(e *Entry) error {
 	}
 	full, err := relative(name)
 	if err != nil {
-		return err
+		return wrong(e.Name, "%v", err)
 	}
 	volume, path, _ := strings.Cut(full, "/")
 	l.at = partVolumes
@@ -124,13 +125,13 @@ func (l *layout) entry(e *Entry) error {
 		return l.root(e, volume)
 	}
 	if l.volume < 0 || l.volumes[l.volume].Name != volume {
-		return fmt.Errorf("%q comes before the root of its volume, or after the volume's end", e.Name)
+		return wrong(e.Name, "comes before the root of its volume, or after the volume's end")
 	}
 	if comparePaths(path, l.last) <= 0 {
-		return fmt.Errorf("%q comes after %q: paths are sorted, each named once", e.Name, "./"+volume+"/"+l.last)
+		return wrong(e.Name, "comes after %q: paths are sorted, each named once", "./"+volume+"/"+l.last)
 	}
 	if parent := parentOf(path); !within(l.folder, parent) {
-		return fmt.Errorf("%q is in a folder that is not in the archive", e.Name)
+		return wrong(e.Name, "in a folder that is not in the archive")
 	}
 	if e.Type == tar.TypeLink {
 		if err := l.link(e, volume, path); err != nil {
@@ -147,13 +148,13 @@ func (l *layout) entry(e *Entry) error {
 // root accepts a volume's own folder, which must be the next of the manifest.
 func (l *layout) root(e *Entry, volume string) error {
 	if e.Type != tar.TypeDir {
-		return fmt.Errorf("%q is no folder: a volume begins with its root", e.Name)
+		return wrong(e.Name, "is no folder: a volume begins with its root")
 	}
 	if err := l.endVolume(); err != nil {
 		return err
 	}
 	if l.volume+1 >= len(l.volumes) || l.volumes[l.volume+1].Name != volume {
-		return fmt.Errorf("%q is not the next volume of the manifest", e.Name)
+		return wrong(e.Name, "is not the next volume of the manifest")
 	}
 	l.volume++
 	l.last, l.folder, l.counted = "", "", Volume{}
@@ -164,11 +165,11 @@ func (l *layout) root(e *Entry, volume string) error {
 func (l *layout) link(e *Entry, volume, path string) error {
 	target, err := relative(e.Linkname)
 	if err != nil {
-		return fmt.Errorf("%q links to it: %w", e.Name, err)
+		return wrong(e.Name, "a hard link to %q: %v", e.Linkname, err)
 	}
 	in, first, _ := strings.Cut(target, "/")
 	if in != volume || first == "" || comparePaths(first, path) >= 0 {
-		return fmt.Errorf("%q is a hard link to %q, which is no earlier file of its volume", e.Name, e.Linkname)
+		return wrong(e.Name, "a hard link to %q, which is no earlier file of its volume", e.Linkname)
 	}
 	return nil
 }
@@ -182,7 +183,7 @@ func (l *layout) report(size int64) error {
 		return err
 	}
 	if l.volume+1 < len(l.volumes) {
-		return fmt.Errorf("volume %q of the manifest is missing", l.volumes[l.volume+1].Name)
+		return wrong("./"+l.volumes[l.volume+1].Name+"/", "a volume of the manifest, is missing")
 	}
 	l.at = partReport
 	l.count(size)
@@ -205,8 +206,8 @@ func (l *layout) endVolume() error {
 	}
 	want := l.volumes[l.volume]
 	if want.Entries != l.counted.Entries || want.Bytes != l.counted.Bytes {
-		return fmt.Errorf("volume %q has %d entries and %d bytes, the manifest says %d and %d",
-			want.Name, l.counted.Entries, l.counted.Bytes, want.Entries, want.Bytes)
+		return wrong("./"+want.Name+"/", "the volume has %d entries and %d bytes, the manifest says %d and %d",
+			l.counted.Entries, l.counted.Bytes, want.Entries, want.Bytes)
 	}
 	return nil
 }
@@ -216,8 +217,8 @@ func (l *layout) endVolume() error {
 func (l *layout) countEntry(e *Entry) error {
 	want := l.volumes[l.volume]
 	if l.counted.Entries == want.Entries || e.Size > want.Bytes-l.counted.Bytes {
-		return fmt.Errorf("%q is more than the %d entries and %d bytes that the manifest says of its volume",
-			e.Name, want.Entries, want.Bytes)
+		return wrong(e.Name, "is more than the %d entries and %d bytes that the manifest says of its volume",
+			want.Entries, want.Bytes)
 	}
 	l.counted.Entries++
 	if e.Type == tar.TypeReg {
@@ -237,7 +238,7 @@ func (l *layout) count(size int64) {
 
 func (l *layout) misplaced(name string) error {
 	if l.at == partManifest {
-		return fmt.Errorf("%q comes before the manifest", name)
+		return wrong(name, "comes before the manifest")
 	}
-	return fmt.Errorf("%q is not where it belongs", name)
+	return wrong(name, "is not where it belongs")
 }

@@ -114,6 +114,10 @@ type Report struct {
 	QuiescedAt time.Time `json:"quiesced_at"`
 	ResumedAt  time.Time `json:"resumed_at"`
 	DowntimeMS int64     `json:"downtime_ms"`
+	// HeadersSHA256 is the digest of every byte of the tar before the report's
+	// own header that is not content of a regular file. WriteReport sets it;
+	// the archives of earlier releases have none.
+	HeadersSHA256 string `json:"headers_sha256"`
 }
 
 // volumeName is what the engine accepts as a volume's name.

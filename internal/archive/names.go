@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,16 +12,16 @@ import (
 func relative(name string) (string, error) {
 	path, found := strings.CutPrefix(name, "./")
 	if !found {
-		return "", fmt.Errorf("%q does not begin with \"./\"", name)
+		return "", errors.New("does not begin with \"./\"")
 	}
 	if strings.IndexByte(path, 0) >= 0 {
-		return "", fmt.Errorf("%q holds a zero byte", name)
+		return "", errors.New("holds a zero byte")
 	}
 	for rest, more := path, true; more; {
 		var element string
 		element, rest, more = strings.Cut(rest, "/")
 		if element == "" || element == "." || element == ".." {
-			return "", fmt.Errorf("%q is no clean path", name)
+			return "", errors.New("is no clean path")
 		}
 	}
 	return path, nil

@@ -69,5 +69,9 @@ func appendSumLine(dst, digest []byte, name string) []byte {
 	return append(dst, '\n')
 }
 
-// sumEscaper escapes what would break a line or be taken for an escape.
-var sumEscaper = strings.NewReplacer("\\", "\\\\", "\n", "\\n")
+// sumEscaper escapes what would break a line or be taken for an escape, and
+// sumUnescaper reads that again.
+var (
+	sumEscaper   = strings.NewReplacer("\\", "\\\\", "\n", "\\n")
+	sumUnescaper = strings.NewReplacer("\\\\", "\\", "\\n", "\n")
+)

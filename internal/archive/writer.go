@@ -31,6 +31,7 @@ type Writer struct {
 	layout  *layout
 	sums    *sumList
 	hash    hash.Hash
+	headers hash.Hash // of all that is no content
 	digest  [sha256.Size]byte
 	chunk   []byte
 	created time.Time
@@ -47,7 +48,7 @@ func NewWriter(dst io.Writer, scratch string) (*Writer, error) {
 	out := bufio.NewWriterSize(dst, smallSize)
 	return &Writer{
 		out: out, layout: newLayout(), sums: sums,
-		hash: sha256.New(), chunk: make([]byte, chunkSize),
+		hash: sha256.New(), headers: sha256.New(), chunk: make([]byte, chunkSize),
 	}, nil
 }
 
@@ -81,11 +82,14 @@ func (w *Writer) WriteFile(name string, content []byte) error {
 	})
 }
 
-// WriteReport writes the entry that follows the last volume. A volume that is
-// missing, or has other counts than the manifest says, is an error here.
+// WriteReport writes the entry that follows the last volume, with the digest of
+// all headers before it set. A volume that is missing, or has other counts than
+// the manifest says, is an error here.
 func (w *Writer) WriteReport(r *Report) error {
 	return w.do(func() error {
-		content, err := encodeJSON("report", r)
+		stamped := *r
+		stamped.HeadersSHA256 = hex.EncodeToString(w.headers.Sum(nil))
+		content, err := encodeJSON("report", &stamped)
 		if err != nil {
 			return err
 		}
@@ -126,7 +130,7 @@ func (w *Writer) Close() error {
 		if err != nil {
 			return err
 		}
-		if err := w.writeHeader(w.own(sumsName, size)); err != nil {
+		if err := w.writeHeader(own(sumsName, size, w.created)); err != nil {
 			return err
 		}
 		if _, err := io.CopyBuffer(onlyWriter{w.out}, onlyReader{lines}, w.chunk); err != nil {
@@ -166,12 +170,12 @@ func (w *Writer) do(call func() error) error {
 // own is the header of a file that is not from a volume. Its time is the
 // manifest's, so that an archive has no clock but that one; its mode keeps
 // configs, which hold secrets, to root.
-func (w *Writer) own(name string, size int64) *Entry {
-	return &Entry{Name: name, Type: tar.TypeReg, Mode: 0o600, ModTime: w.created, Size: size}
+func own(name string, size int64, created time.Time) *Entry {
+	return &Entry{Name: name, Type: tar.TypeReg, Mode: 0o600, ModTime: created, Size: size}
 }
 
 func (w *Writer) small(name string, content []byte) error {
-	return w.regular(w.own(name, int64(len(content))), bytes.NewReader(content))
+	return w.regular(own(name, int64(len(content)), w.created), bytes.NewReader(content))
 }
 
 // regular writes header and content of a regular file and notes its checksum.
@@ -203,17 +207,24 @@ func (w *Writer) writeHeader(e *Entry) error {
 	if err != nil {
 		return named(e.Name, err)
 	}
+	_, _ = w.headers.Write(rendered) // a hash never fails
 	_, err = w.out.Write(rendered)
 	return err
 }
 
 // pad fills up the last block of an entry.
 func (w *Writer) pad(size int64) error {
-	_, err := w.out.Write(zeros[:-size&(blockSize-1)])
+	gap := zeros[:-size&(blockSize-1)]
+	_, _ = w.headers.Write(gap) // a hash never fails
+	_, err := w.out.Write(gap)
 	return err
 }
 
-// onlyWriter hides ReadFrom, which would bring a buffer of its own.
-type onlyWriter struct{ io.Writer }
+// onlyWriter hides ReadFrom, and onlyReader WriteTo, which would bring buffers
+// of their own.
+type (
+	onlyWriter struct{ io.Writer }
+	onlyReader struct{ io.Reader }
+)
 
 func hexDigest(dst, digest []byte) []byte { return hex.AppendEncode(dst, digest) }

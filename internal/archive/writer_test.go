@@ -84,8 +84,11 @@ func TestWhatWriterWritesIsSound(t *testing.T) {
 	assert.NilError(t, writeSample(w))
 	assert.NilError(t, w.Close())
 
-	s, err := Check(bytes.NewReader(out.Bytes()))
+	s, err := Check(bytes.NewReader(out.Bytes()), nil)
 	assert.NilError(t, err)
+	assert.NilError(t, s.Err())
+	assert.Assert(t, s.Complete)
+	assert.Assert(t, s.HeadersProven)
 	assert.Equal(t, s.Entries, w.Entries())
 	assert.Equal(t, s.Entries, int64(11))
 	assert.Equal(t, s.Files, int64(6))
@@ -247,8 +250,9 @@ func TestManyChecksumsSpillIntoTheScratchFile(t *testing.T) {
 	}
 	assert.NilError(t, w.WriteReport(&Report{}))
 	assert.NilError(t, w.Close())
-	s, err := Check(&out)
+	s, err := Check(&out, nil)
 	assert.NilError(t, err)
+	assert.NilError(t, s.Err())
 	assert.Equal(t, s.Files, int64(2*smallSize/sumLineMin+2))
 }
 

@@ -73,8 +73,10 @@ func TestAnArchiveForStandardOutputIsTheArchiveAlone(t *testing.T) {
 		m.host = localHost
 		r := m.backUp(t, func(r *run) { r.opts.Path = "" })
 		assert.NilError(t, r.err)
-		_, err := archive.Check(&r.stdout)
+		summary, err := archive.Check(&r.stdout, nil)
 		assert.NilError(t, err)
+		assert.NilError(t, summary.Err())
+		assert.Assert(t, summary.HeadersProven)
 		assert.Equal(t, r.result.File, "")
 		m.assertUntouched(t)
 	})

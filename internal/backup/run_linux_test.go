@@ -101,8 +101,9 @@ func (r *run) assertArchive(tb testing.TB) {
 	tb.Helper()
 	content, err := os.ReadFile(r.opts.Path)
 	assert.NilError(tb, err)
-	summary, err := archive.Check(bytes.NewReader(content))
+	summary, err := archive.Check(bytes.NewReader(content), nil)
 	assert.NilError(tb, err)
+	assert.NilError(tb, summary.Err())
 	assert.Equal(tb, r.result.Entries, summary.Entries)
 	assert.Equal(tb, r.result.Size, int64(len(content)))
 }

@@ -31,12 +31,14 @@ func pack(t *testing.T, source Source, totals Totals, path string) {
 	assert.NilError(t, out.Close())
 }
 
-func checked(t *testing.T, path string) archive.Summary {
+func checked(t *testing.T, path string) *archive.Summary {
 	t.Helper()
 	in, err := os.Open(path)
 	assert.NilError(t, err)
-	s, err := archive.Check(in)
+	s, err := archive.Check(in, nil)
 	assert.NilError(t, err)
+	assert.NilError(t, s.Err())
+	assert.Assert(t, s.HeadersProven)
 	assert.NilError(t, in.Close())
 	return s
 }

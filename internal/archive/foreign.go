@@ -1,0 +1,152 @@
+package archive
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// maxSparse bounds what the sparse files of an archive that is not ours may
+// claim together: a tebibyte, so that a kilobyte of tar is not an hour of zeros.
+const maxSparse = 1 << 40
+
+// foreign judges a tar that is not ours: the vendor's, or anything.
+type foreign struct {
+	*pass
+	names  *nameSet
+	parent string // the last folder that was found to be reached through folders only
+	sparse int64  // bytes that sparse files claim
+}
+
+func newForeign(p *pass) *foreign {
+	return &foreign{pass: p, names: newNameSet(maxNames)}
+}
+
+func (f *foreign) run() error {
+	err := f.entries()
+	f.summary.Forgotten = f.names.forgotten
+	return err
+}
+
+func (f *foreign) entries() error {
+	for {
+		header, err := f.next()
+		switch {
+		case errors.Is(err, io.EOF) && f.raw.offset == 0:
+			return wrong("", "it is empty")
+		case errors.Is(err, io.EOF):
+			return f.end()
+		case err != nil:
+			return err
+		}
+		if err := f.entry(header); err != nil {
+			return err
+		}
+		f.last = header.Name
+	}
+}
+
+// entry judges one entry and, if nothing is wrong with it, reads its content.
+func (f *foreign) entry(header *tar.Header) error {
+	if header.Typeflag == tar.TypeXGlobalHeader {
+		f.global(header)
+		return nil
+	}
+	f.summary.Entries++
+	if err := f.judge(header); err != nil {
+		f.summary.add(Problem{header.Name, err.Error()})
+		return nil // the next header is found without reading what this one holds
+	}
+	if kindOf(header.Typeflag) == regularFile && header.Typeflag != tar.TypeLink {
+		header.Typeflag = tar.TypeReg
+		f.summary.Files++
+		f.summary.Bytes += min(header.Size, maxBytes-f.summary.Bytes)
+	}
+	to, err := f.tell(header)
+	if err != nil {
+		return err
+	}
+	return f.content(header.Name, f.tar, io.Discard, to)
+}
+
+// global judges a header that holds for all that follow. GNU tar obeys it where
+// archive/tar does not, so that it may not say anything that would make two
+// archives of one.
+func (f *foreign) global(header *tar.Header) {
+	for key := range header.PAXRecords {
+		if key == "path" || key == "linkpath" || key == "size" || strings.HasPrefix(key, "GNU.sparse.") {
+			f.summary.add(Problem{header.Name, "a global header sets names or sizes of all that follows"})
+			return
+		}
+	}
+}
+
+// judge says what is wrong with an entry.
+func (f *foreign) judge(header *tar.Header) error {
+	path, err := cleanPath(header.Name, header.Typeflag == tar.TypeDir)
+	if err != nil {
+		return err
+	}
+	linked := error(nil)
+	if header.Typeflag == tar.TypeLink { // before its own name is one
+		linked = f.link(header.Linkname)
+	}
+	if err := f.remember(path, kindOf(header.Typeflag)); err != nil {
+		return err
+	}
+	if linked != nil {
+		return linked
+	}
+	return f.kind(path, header)
+}
+
+// kind says what is wrong with what an entry is.
+func (f *foreign) kind(path string, header *tar.Header) error {
+	switch header.Typeflag {
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		return f.regular(path, header)
+	case tar.TypeLink:
+		return nil // some write the size of the file that it leads to, and all readers pass over it
+	case tar.TypeDir, tar.TypeFifo:
+	case tar.TypeSymlink:
+		if err := symlink(path, header.Linkname); err != nil {
+			return err
+		}
+	case tar.TypeChar, tar.TypeBlock:
+		return errors.New("a device node, which UCP has in no volume")
+	default:
+		return fmt.Errorf("of a kind (%q) that UCP does not write", header.Typeflag)
+	}
+	if header.Size != 0 {
+		return fmt.Errorf("claims %d bytes of content, and is no regular file", header.Size)
+	}
+	return nil
+}
+
+func (f *foreign) regular(path string, header *tar.Header) error {
+	switch path {
+	case Path(manifestName), Path(reportName), Path(sumsName):
+		return errors.New("is of an archive of docker ucp backup, but the manifest of one stands first: " +
+			"its beginning is missing, or it was put together anew")
+	}
+	if !isSparse(header) {
+		return nil
+	}
+	if header.Size > maxSparse-f.sparse {
+		return fmt.Errorf("claims %d bytes with holes, which is more than is expanded", header.Size)
+	}
+	f.sparse += header.Size
+	return nil
+}
+
+// isSparse says whether archive/tar makes holes into zeros for an entry.
+func isSparse(header *tar.Header) bool {
+	for key := range header.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return header.Typeflag == tar.TypeGNUSparse
+}
