@@ -68,7 +68,7 @@ func (r *records) judge(l *level, era Era, manifest *archive.Manifest) (version,
 		return differs(l, "version", manifest.UCP.Version, version), differs(l, "instance ID", manifest.UCP.InstanceID, instance)
 	case version == "" && era == EraStopped:
 		l.note("", "no record says of which version of UCP this backup is; archives up to 3.1 need not hold one")
-	case version == "":
+	case version == "" && era == EraOnline:
 		l.warn("", "no record says of which version of UCP this backup is, and a restore has to be of the same version")
 	}
 	return version, instance
