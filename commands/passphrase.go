@@ -75,7 +75,7 @@ func (o *passphraseOptions) read(talk talker) ([]byte, error) {
 // readPassphrase takes a file's first line without its end, be that of Unix or of Windows. GnuPG takes a carriage return
 // for a part of the passphrase, which nobody who types it would.
 func readPassphrase(path string) ([]byte, error) {
-	content, err := readBeginning(path)
+	content, err := readBeginning(path, longestPassphrase)
 	if err != nil {
 		return nil, failure.Refuse(fmt.Errorf("read the passphrase: %w", err), "name a file that you can read: --passphrase-file FILE")
 	}
@@ -90,11 +90,12 @@ func readPassphrase(path string) ([]byte, error) {
 // longestPassphrase is far beyond what anybody types, and bounds what is read of a file that is another than was meant.
 const longestPassphrase = 64 << 10
 
-func readBeginning(path string) (content []byte, err error) {
+// readBeginning reads one byte more than the limit of a longer file.
+func readBeginning(path string, limit int64) (content []byte, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	return io.ReadAll(io.LimitReader(file, longestPassphrase+1))
+	return io.ReadAll(io.LimitReader(file, limit+1))
 }
