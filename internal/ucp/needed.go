@@ -12,9 +12,10 @@ func NeededVolumes(version string) []string {
 	first := strings.HasPrefix(version, "1.")
 	var needed []string
 	for _, name := range KnownVolumes() {
-		if Dispensable(name) == "" && !(first && strings.HasPrefix(name, "ucp-auth-")) {
-			needed = append(needed, name)
+		if Dispensable(name) != "" || first && strings.HasPrefix(name, "ucp-auth-") {
+			continue
 		}
+		needed = append(needed, name)
 	}
 	return needed
 }

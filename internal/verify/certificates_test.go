@@ -110,7 +110,12 @@ func TestADamagedFileIsNamed(t *testing.T) {
 			first := bytes.Replace(s.entries[ca], []byte("-----END"), []byte("----:END"), 1)
 			s.entries[ca] = slices.Concat(first, s.client.certPEM())
 		}, []string{"fault ./" + ca + ": 1 of its 2 PEM blocks are damaged"}},
-		"a file is huge":           {func(s *set) { s.entries[ca] = make([]byte, maxPEM+1) }, []string{"fault ./" + ca + ": has 262145 bytes"}},
+		"a file is huge": {func(s *set) { s.entries[ca] = make([]byte, maxPEM+1) }, []string{"fault ./" + ca + ": has 262145 bytes"}},
+		"a certificate has a negative serial number": {func(s *set) {
+			p := made(s.t, "kv", &s.cluster, nil)
+			p.cert.Raw[bytes.Index(p.cert.Raw, p.cert.SerialNumber.Bytes())] |= 0x80
+			s.put("ucp-kv-certs", p)
+		}, []string{"warning ./" + cert + ": its serial number is negative"}},
 		"client_ca.pem is garbage": {func(s *set) { s.entries[serverCerts+"/client_ca.pem"] = []byte("x") }, []string{"fault ./ucp-controller-server-certs/client_ca.pem: is no PEM file"}},
 		"a folder stands in for a key": {func(s *set) {
 			delete(s.entries, key)
@@ -197,18 +202,28 @@ func TestOtherFilesCannotCrowdOutUCPs(t *testing.T) {
 }
 
 func TestNoFindingQuotesAKey(t *testing.T) {
-	const secret = "MHcCAQEEIJq0secretsecretsecret"
-	for _, content := range []string{
-		"-----BEGIN PRIVATE KEY-----\n" + secret + "\n-----END PRIVATE KEY-----\n", secret,
-		"-----BEGIN " + secret + strings.Repeat("A", 60) + secret + "-----\nAAAA\n-----END " + secret + strings.Repeat("A", 60) + secret + "-----\n",
+	const secret = "MHcCAQEEIJq0secretsecretsecretsecretsecretsecret"
+	for name, content := range map[string]string{
+		"a key that cannot be read":        "-----BEGIN PRIVATE KEY-----\n" + secret + "\n-----END PRIVATE KEY-----\n",
+		"no PEM at all":                    secret,
+		"a block's name, which is cut off": "-----BEGIN NAME " + secret + "-----\nAAAA\n-----END NAME " + secret + "-----\n",
 	} {
-		s := newSet(t)
-		s.entries["ucp-kv-certs/key.pem"], s.entries["ucp-kv-certs/old-key.pem"] = []byte(content), []byte(content)
-		l, _ := judged(t, s.entries, EraOurs)
-		assert.Assert(t, l.faults > 0)
-		for _, f := range l.findings {
-			assert.Assert(t, !strings.HasPrefix(content, "-----BEGIN PRIVATE") || !strings.Contains(f.Text, secret), f.Text)
-			assert.Assert(t, !strings.HasSuffix(f.Text, secret+`"`), f.Text)
-		}
+		t.Run(name, func(t *testing.T) {
+			s := newSet(t)
+			s.entries["ucp-kv-certs/key.pem"], s.entries["ucp-kv-certs/cert.pem"], s.entries["ucp-kv-certs/x.pem"] = []byte(content), []byte(content), []byte(content)
+			l, _ := judged(t, s.entries, EraOurs)
+			assert.Equal(t, l.faults, 2)
+			for _, f := range l.findings {
+				assert.Assert(t, !strings.Contains(f.Text, secret), f.Text)
+			}
+		})
 	}
+}
+
+func TestWhatIsNoBackupOfUCPIsNotJudged(t *testing.T) {
+	s := newSet(t)
+	delete(s.entries, "ucp-kv-certs/key.pem")
+	l, found := judged(t, s.entries, EraNone)
+	assertFindings(t, l)
+	assert.Equal(t, len(found), 0)
 }

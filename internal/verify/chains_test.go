@@ -60,6 +60,30 @@ func TestAChainLeadsToAKnownCA(t *testing.T) {
 		"SHA-1, rightly signed": {func(t *testing.T, s *set) {
 			s.put(kv, signedSHA1(t, s, &s.cluster))
 		}, []string{"warning ./ucp-kv-certs/cert.pem: signed with SHA1-RSA by CN=old"}},
+		"SHA-1, wrongly signed": {func(t *testing.T, s *set) {
+			p := signedSHA1(t, s, &s.cluster)
+			p.cert.Raw[len(p.cert.Raw)-1] ^= 1
+			s.put(kv, p)
+		}, []string{"fault ./ucp-kv-certs/cert.pem: says that CN=old issued it"}},
+		"a CA with a key too short to be checked": {func(t *testing.T, s *set) {
+			t.Setenv("GODEBUG", "rsa1024min=0")
+			short := made(t, "short", nil, newRSA(t, 512))
+			s.put(kv, made(t, "kv", &short, nil))
+			s.entries[kv+"/ca.pem"] = short.certPEM()
+			t.Setenv("GODEBUG", "")
+		}, []string{"warning ./ucp-kv-certs/cert.pem: signed with SHA256-RSA by CN=short: its chain is not trusted any more, or cannot be checked"}},
+		"a certificate for clients alone": {func(t *testing.T, s *set) {
+			s.put(kv, made(t, "kv", &s.cluster, nil, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }))
+		}, nil},
+		"no CA to ask, which is said once": {func(t *testing.T, s *set) {
+			own := made(t, "Example CA", nil, nil)
+			s.put(kv, made(t, "kv", &own, nil))
+			delete(s.entries, kv+"/ca.pem")
+		}, []string{"fault ./ucp-kv-certs/ca.pem: is missing"}},
+		"a root that may not sign": {func(t *testing.T, s *set) {
+			s.put(clientRoot, made(t, "x", nil, nil, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }))
+			delete(s.entries, server+"/cert.pem")
+		}, []string{"fault ./ucp-client-root-ca/cert.pem: is not the certificate of a CA", "fault ./ucp-controller-server-certs/cert.pem: is missing"}},
 		"a CA that is younger than the certificate": {func(t *testing.T, s *set) {
 			renewed := made(t, "UCP Cluster Root CA", nil, s.cluster.key, validFrom(-1), validUntil(3650))
 			s.put(clusterRoot, renewed)

@@ -156,6 +156,16 @@ func assertFindings(t testing.TB, l *level, want ...string) {
 		got = append(got, line)
 	}
 	assert.DeepEqual(t, got, want)
+	count := func(s Severity) (n int) {
+		for _, f := range l.findings {
+			if f.Severity == s {
+				n++
+			}
+		}
+		return n
+	}
+	assert.Equal(t, l.faults, count(Fault), "faults decide the verdict")
+	assert.Equal(t, l.warnings, count(Warning))
 }
 
 func newRSA(t testing.TB, bits int) crypto.Signer {

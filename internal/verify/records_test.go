@@ -71,7 +71,10 @@ func TestTheRecordsSayWhichUCPItIs(t *testing.T) {
 		"escapes of a terminal in a label": {
 			entries{"ucp-b.json": []byte(`{"Config":{"Labels":{"com.docker.ucp.version":"3\u001b[2J"}}}`)}, EraOnline, nil, `3\x1b[2J`, "", nil,
 		},
-		"no backup of UCP": {entries{"package.json": []byte(`{}`)}, EraNone, nil, "", "", nil},
+		"the manifest does not say": {entries{"ucp-kv.json": inspected("3.1.5", id, "")}, EraOurs, &archive.Manifest{}, "3.1.5", id, nil},
+		"no backup of UCP": {
+			entries{"package.json": []byte(`{}`), "a.json": inspected("1", "", ""), "b.json": inspected("2", "", "")}, EraNone, nil, "", "", nil,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

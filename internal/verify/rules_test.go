@@ -151,10 +151,21 @@ func TestAnArchiveOfTheVendorIsJudgedByItsErasRule(t *testing.T) {
 		"of 3.1, without folders":  {copied(100).without("./ucp-auth-store-data/"), EraStopped, []string{licenseNote}},
 		"of 1.1, in seven volumes": {first(), EraStopped, []string{"note : by its volumes a backup of UCP 1", licenseNote}},
 		"of 1.1, a volume missing": {first().without("ucp-kv/", "ucp-kv/key.pem"), EraStopped, []string{"fault ./ucp-kv: this volume is missing", "note : by its volumes a backup of UCP 1", licenseNote}},
-		"a tar of something else":  {listing{names: []string{"./etc/", "./etc/passwd", "ucp-kv"}}, EraNone, []string{"fault : a tar, and no backup of UCP: none of UCP's volumes and databases is in it"}},
-		"an empty tar":             {listing{}, EraNone, []string{"fault : an empty tar, and no backup of UCP"}},
-		"a backup of DTR":          {listing{names: []string{"dtr-backup-v2.9.4-online/rethink/a/0"}}, EraNone, []string{"fault : it looks like a backup of DTR"}},
-		"a backup of the swarm":    {listing{names: []string{"./docker-state.json", "./raft/wal"}}, EraNone, []string{"fault : it looks like a backup of a swarm"}},
+		"of 3.1, without the auth service's volumes": {
+			listing{names: []string{"./docker/"}}.with(first().names...).without("ucp-client-root-ca/config.json", "ucp-cluster-root-ca/config.json").with(copied(100).names[22:]...),
+			EraStopped,
+			[]string{
+				"fault ./ucp-auth-api-certs: is missing", "fault ./ucp-auth-store-certs: is missing", "fault ./ucp-auth-store-data: is missing",
+				"fault ./ucp-auth-worker-certs: is missing", licenseNote,
+			},
+		},
+		"of 3.1, with a config.json in a root CA's volume": {
+			copied(5).with("./ucp-client-root-ca/config.json"), EraStopped, []string{"fault : 28 entries", licenseNote},
+		},
+		"a tar of something else": {listing{names: []string{"./etc/", "./etc/passwd", "ucp-kv"}}, EraNone, []string{"fault : a tar, and no backup of UCP: none of UCP's volumes and databases is in it"}},
+		"an empty tar":            {listing{}, EraNone, []string{"fault : an empty tar, and no backup of UCP"}},
+		"a backup of DTR":         {listing{names: []string{"dtr-backup-v2.9.4-online/rethink/a/0"}}, EraNone, []string{"fault : it looks like a backup of DTR"}},
+		"a backup of the swarm":   {listing{names: []string{"./docker-state.json", "./raft/wal"}}, EraNone, []string{"fault : it looks like a backup of a swarm"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
