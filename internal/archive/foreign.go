@@ -34,12 +34,12 @@ func (f *foreign) entries() error {
 	for {
 		header, err := f.next()
 		switch {
-		case errors.Is(err, io.EOF) && f.raw.offset == 0:
-			return wrong("", "it is empty")
-		case errors.Is(err, io.EOF):
-			return f.end()
 		case err != nil:
 			return err
+		case header == nil && f.raw.offset == 0:
+			return wrong("", "it is empty")
+		case header == nil:
+			return f.end()
 		}
 		if err := f.entry(header); err != nil {
 			return err

@@ -55,17 +55,21 @@ func (p *pass) verdict(err error) error {
 	}
 }
 
-// next goes to the next entry. io.EOF is the tar's end, with or without the
-// blocks that belong there.
+// next goes to the next entry. None without an error is the tar's end, with or
+// without the blocks that belong there.
 func (p *pass) next() (*tar.Header, error) {
 	header, err := p.tar.Next()
 	if header != nil && errors.Is(err, tar.ErrInsecurePath) { // names are judged here
 		return header, nil
 	}
-	if err == nil || errors.Is(err, io.EOF) && !p.raw.failed {
-		return header, err
+	switch {
+	case err == nil:
+		return header, nil
+	case errors.Is(err, io.EOF) && !p.raw.failed:
+		return nil, nil
+	default:
+		return nil, p.broken("", err)
 	}
-	return nil, p.broken("", err)
 }
 
 // place says where in the archive something is wrong.
@@ -96,7 +100,7 @@ func (p *pass) broken(entry string, err error) error {
 // tell shows an entry to the watcher.
 func (p *pass) tell(header *tar.Header) (io.WriteCloser, error) {
 	if p.watch == nil {
-		return nil, nil //nolint:nilnil // nobody takes the content, as Watcher says it
+		return nil, nil
 	}
 	to, err := p.watch.Entry(header)
 	if err != nil {

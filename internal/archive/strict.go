@@ -45,11 +45,11 @@ func (s *strict) run() error {
 func (s *strict) entries() error {
 	for s.layout.at != partSums {
 		header, err := s.header()
-		if errors.Is(err, io.EOF) {
-			return wrong("", "the archive is not complete: %s is missing, it ends at %s", sumsName, s.place())
-		}
 		if err != nil {
 			return err
+		}
+		if header == nil {
+			return wrong("", "the archive is not complete: %s is missing, it ends at %s", sumsName, s.place())
 		}
 		if err := s.entry(header); err != nil {
 			return err
@@ -212,11 +212,11 @@ func (s *strict) own(name string, size int64) error {
 // end judges what can only be judged at the archive's end.
 func (s *strict) end() error {
 	header, err := s.header()
-	if err == nil {
-		return wrong(header.Name, "follows the checksums, which must be last")
-	}
-	if !errors.Is(err, io.EOF) {
+	if err != nil {
 		return err
+	}
+	if header != nil {
+		return wrong(header.Name, "follows the checksums, which must be last")
 	}
 	s.proven()
 	problems, more := s.lines.verdict()
