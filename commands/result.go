@@ -6,6 +6,9 @@ import (
 	"os"
 	"os/user"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/go-units"
@@ -58,13 +61,33 @@ func (o *backupOptions) printPlan(dockerCLI command.Cli, plan *backup.Plan) erro
 	return plan.Write(dockerCLI.Out())
 }
 
+// printJSON prints one object. JSON escapes less than a terminal obeys, and strings in it may come from an archive.
 func printJSON(dockerCLI command.Cli, value any) error {
-	encoder := json.NewEncoder(dockerCLI.Out())
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(value); err != nil {
+	content, err := json.MarshalIndent(value, "", "  ")
+	if err == nil {
+		_, err = fmt.Fprintf(dockerCLI.Out(), "%s\n", escapeJSON(content))
+	}
+	if err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
 	return nil
+}
+
+// escapeJSON writes what is not printable as \u escapes; outside of strings, JSON has none but line breaks.
+func escapeJSON(content []byte) []byte {
+	escaped := make([]byte, 0, len(content))
+	for _, r := range string(content) {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			escaped = utf8.AppendRune(escaped, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, high, low)
+		default:
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+		}
+	}
+	return escaped
 }
 
 // whoami names who started the run, for the refusal that a second run gets.
