@@ -4,7 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"crypto/ecdsa"
-	"crypto/rsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -51,12 +52,13 @@ func TestEveryKindOfKeyIsRead(t *testing.T) {
 		"Ed25519":        func(s *set) { s.put("ucp-kv-certs", made(t, "kv", &s.cluster, newEd25519(t))) },
 		"RSA in PKCS #1": func(s *set) {
 			s.put("ucp-kv-certs", made(t, "kv", &s.cluster, long))
-			s.entries["ucp-kv-certs/key.pem"] = encode("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(long.(*rsa.PrivateKey)))
+			s.entries["ucp-kv-certs/key.pem"] = encode("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(long))
 		},
 		"EC in SEC 1, with its parameters before it": func(s *set) {
-			p := made(t, "kv", &s.cluster, nil)
-			s.put("ucp-kv-certs", p)
-			der, err := x509.MarshalECPrivateKey(p.key.(*ecdsa.PrivateKey))
+			key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			assert.NilError(t, err)
+			s.put("ucp-kv-certs", made(t, "kv", &s.cluster, key))
+			der, err := x509.MarshalECPrivateKey(key)
 			assert.NilError(t, err)
 			s.entries["ucp-kv-certs/key.pem"] = append(encode("EC PARAMETERS", []byte{6, 1, 1}), encode("EC PRIVATE KEY", der)...)
 		},
@@ -202,7 +204,7 @@ func TestOtherFilesCannotCrowdOutUCPs(t *testing.T) {
 }
 
 func TestNoFindingQuotesAKey(t *testing.T) {
-	const secret = "MHcCAQEEIJq0secretsecretsecretsecretsecretsecret"
+	secret := strings.Repeat("MHcCAQEEIJq0", 4) // as a key begins
 	for name, content := range map[string]string{
 		"a key that cannot be read":        "-----BEGIN PRIVATE KEY-----\n" + secret + "\n-----END PRIVATE KEY-----\n",
 		"no PEM at all":                    secret,

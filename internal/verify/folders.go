@@ -145,9 +145,7 @@ func (j *certificateJudge) other(place string) {
 		return
 	}
 	blocks, err := decodePEM(f.content)
-	for _, block := range blocks {
-		clear(block.Bytes)
-	}
+	wipe(blocks)
 	if err != nil {
 		j.level.warn(f.entry, "%s; UCP has no file of this name", err)
 	}

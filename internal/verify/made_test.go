@@ -168,7 +168,7 @@ func assertFindings(t testing.TB, l *level, want ...string) {
 	assert.Equal(t, l.warnings, count(Warning))
 }
 
-func newRSA(t testing.TB, bits int) crypto.Signer {
+func newRSA(t testing.TB, bits int) *rsa.PrivateKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	assert.NilError(t, err)

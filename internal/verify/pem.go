@@ -50,6 +50,13 @@ func decodePEM(content []byte) ([]*pem.Block, error) {
 	return blocks, nil
 }
 
+// wipe overwrites what was decoded.
+func wipe(blocks []*pem.Block) {
+	for _, block := range blocks {
+		clear(block.Bytes)
+	}
+}
+
 // readCertificates returns the certificates of a PEM file. When only errOddCertificate is wrong, those that could be read
 // are returned beside it.
 func readCertificates(content []byte) ([]*x509.Certificate, error) {
@@ -61,9 +68,7 @@ func readCertificates(content []byte) ([]*x509.Certificate, error) {
 	var odd error
 	for n, block := range blocks {
 		if block.Type != "CERTIFICATE" {
-			for _, b := range blocks { // it may be a key
-				clear(b.Bytes)
-			}
+			wipe(blocks) // it may be a key
 			return nil, fmt.Errorf("holds a PEM block %q where a CERTIFICATE is expected", printable(block.Type, 40))
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
@@ -89,9 +94,9 @@ func readKey(content []byte) (crypto.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer wipe(blocks)
 	var public crypto.PublicKey
 	for _, block := range blocks {
-		defer clear(block.Bytes)
 		switch {
 		case block.Type == "EC PARAMETERS": // openssl ecparam -genkey puts them first; the key names its curve itself
 			continue

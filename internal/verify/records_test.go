@@ -40,21 +40,24 @@ func TestTheRecordsSayWhichUCPItIs(t *testing.T) {
 			[]string{"warning ./ucp-a.json: says that UCP's version is 3.4.4, most say 3.4.5", "warning ./ucp-c.json: instance ID is " + other + ", most say " + id},
 		},
 		"of two the controller counts": {
-			entries{"ucp-a.json": inspected("3.4.4", id, ""), "ucp-controller.json": inspected("3.4.5", id, "")}, EraOnline, nil, "3.4.5", id,
+			entries{"ucp-a.json": inspected("3.4.4", id, ""), "ucp-controller.json": inspected("3.4.5", id, "")},
+			EraOnline, nil, "3.4.5", id,
 			[]string{"warning ./ucp-a.json: says that UCP's version is 3.4.4, most say 3.4.5"},
 		},
 		"the images say it where no label does": {
 			entries{"ucp-kv.json": inspected("", id, "mirantis/ucp-etcd:3.4.5")}, EraOnline, nil, "3.4.5", id, nil,
 		},
 		"another's image says nothing": {
-			entries{"ucp-kv.json": inspected("", id, "example/etcd:3.4.5")}, EraOnline, nil, "", id,
+			entries{"ucp-kv.json": inspected("", id, "example/etcd:3.4.5")},
+			EraOnline, nil, "", id,
 			[]string{"warning : no record says of which version"},
 		},
 		"none says, in an archive that need not hold any": {entries{}, EraStopped, nil, "", "", []string{"note : no record says of which version"}},
 		"none says, in one of ours":                       {entries{}, EraOurs, manifest, "3.1.4", id, nil},
 		"they agree with the manifest":                    {entries{"ucp-kv.json": inspected("3.1.4", id, "")}, EraOurs, manifest, "3.1.4", id, nil},
 		"they contradict the manifest, which counts": {
-			entries{"ucp-kv.json": inspected("3.1.5", other, "")}, EraOurs, manifest, "3.1.4", id,
+			entries{"ucp-kv.json": inspected("3.1.5", other, "")},
+			EraOurs, manifest, "3.1.4", id,
 			[]string{
 				"warning ./docker-ucp/manifest.json: version is 3.1.4, the containers say 3.1.5",
 				"warning ./docker-ucp/manifest.json: instance ID is " + id + ", the containers say " + other,
@@ -62,7 +65,8 @@ func TestTheRecordsSayWhichUCPItIs(t *testing.T) {
 		},
 		"the manifest could not be read": {entries{"ucp-kv.json": inspected("3.1.5", id, "")}, EraOurs, nil, "3.1.5", id, nil},
 		"not JSON": {
-			entries{"ucp-kv.json": []byte(`{"Id":"1",`), "ucp-b.json": inspected("3.4.5", id, ""), "ucp-c.json": nil}, EraOnline, nil, "3.4.5", id,
+			entries{"ucp-kv.json": []byte(`{"Id":"1",`), "ucp-b.json": inspected("3.4.5", id, ""), "ucp-c.json": nil},
+			EraOnline, nil, "3.4.5", id,
 			[]string{"fault ./ucp-c.json: is not JSON", "fault ./ucp-kv.json: is not JSON"},
 		},
 		"JSON of another shape": {

@@ -1,0 +1,195 @@
+package verify
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+
+	"github.com/docker/go-units"
+
+	"github.com/docker-ucp/docker-ucp/internal/etcd"
+)
+
+// maxDatabase bounds the temporary file. Etcd's own documents know no database
+// beyond 8 GiB.
+const maxDatabase = 16 << 30
+
+// databaseFile gathers a database in a temporary file, since bbolt's tree
+// cannot be read from front to back, and looks at it when it is there.
+type databaseFile struct {
+	stores   *stores
+	entry    string
+	snapshot bool // a dump with a hash at its end, and not the file that etcd runs on
+	size     int64
+	head     []byte
+	counts   int64 // bytes that mean something; -1 when it is not to be looked at
+	spool    *spool
+	spooled  int64
+	trailer  *etcd.Trailer
+	found    *etcd.Database
+}
+
+func (s *stores) newDatabase(h *tar.Header, snapshot bool) *databaseFile {
+	f := &databaseFile{stores: s, entry: h.Name, snapshot: snapshot, size: h.Size}
+	if snapshot {
+		f.trailer = etcd.NewTrailer()
+	}
+	s.database, s.open = f, f
+	return f
+}
+
+// Write implements io.Writer.
+func (f *databaseFile) Write(p []byte) (int, error) {
+	if f.trailer != nil {
+		if _, err := f.trailer.Write(p); err != nil {
+			return 0, err
+		}
+	}
+	if f.counts >= 0 {
+		if err := f.take(p); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// take keeps what counts, which the head tells.
+func (f *databaseFile) take(p []byte) error {
+	if f.spool == nil {
+		need := int(min(etcd.HeadSize, f.size)) - len(f.head)
+		f.head = append(f.head, p[:min(need, len(p))]...)
+		if p = p[min(need, len(p)):]; len(f.head) < int(min(etcd.HeadSize, f.size)) {
+			return nil
+		}
+		if err := f.begin(); err != nil || f.counts < 0 {
+			return err
+		}
+		if err := f.keep(f.head); err != nil {
+			return err
+		}
+		f.head = nil
+	}
+	return f.keep(p)
+}
+
+func (f *databaseFile) begin() (err error) {
+	head, err := etcd.ReadHead(f.head)
+	switch {
+	case err != nil:
+		f.refuse("%s", err)
+	case head.Bytes > f.size:
+		f.refuse("the database has %d bytes, and the file ends after %d", head.Bytes, f.size)
+	case head.Bytes > maxDatabase:
+		f.refuse("a database of %s was not looked at; etcd's own limit is 8 GiB", units.BytesSize(float64(head.Bytes)))
+	default:
+		f.counts = head.Bytes
+		f.spool, err = newSpool()
+		return err
+	}
+	return nil
+}
+
+// refuse gives a verdict before the end.
+func (f *databaseFile) refuse(format string, args ...any) {
+	f.stores.level.fault(f.entry, format, args...)
+	f.counts, f.head = -1, nil
+}
+
+func (f *databaseFile) keep(p []byte) error {
+	p = p[:min(int64(len(p)), f.counts-f.spooled)]
+	f.spooled += int64(len(p))
+	_, err := f.spool.Write(p)
+	return err
+}
+
+// Close looks at the database, and releases its file.
+func (f *databaseFile) Close() error {
+	if f.size == 0 {
+		f.refuse("the database is empty")
+	}
+	var err error
+	if f.spool != nil {
+		f.found, err = etcd.CheckDatabase(f.spool.file, f.spooled)
+		if errors.Is(err, etcd.ErrDamaged) {
+			f.stores.level.fault(f.entry, "%s", err)
+			err = nil
+		} else if err != nil {
+			err = &readError{fmt.Errorf("look at the copy of %s: %w", f.entry, err)}
+		}
+	}
+	f.judgeTrailer()
+	return errors.Join(err, f.release())
+}
+
+func (f *databaseFile) judgeTrailer() {
+	if f.trailer == nil {
+		return
+	}
+	switch err := f.trailer.Verdict(); {
+	case errors.Is(err, etcd.ErrNoTrailer):
+		f.stores.level.fault(f.entry, "%s; etcd restores it only with --skip-hash-check", err)
+	case err != nil:
+		f.stores.level.fault(f.entry, "%s", err)
+	}
+}
+
+// release lets the temporary file go. It may be called again.
+func (f *databaseFile) release() error {
+	f.stores.open = nil
+	if f.spool == nil {
+		return nil
+	}
+	file := f.spool
+	f.spool, f.counts = nil, -1
+	return file.close()
+}
+
+// describe holds the database against the log beside it.
+func (s *stores) describe(l *level, log *etcd.Segment) *Etcd {
+	f := s.database
+	if f.found == nil {
+		return nil
+	}
+	d := &Etcd{Source: "data folder", Entry: f.entry, Keys: f.found.Keys, Revision: f.found.Revision, Members: []EtcdMember{}}
+	if f.snapshot {
+		d.Source = "snapshot"
+	}
+	for _, m := range f.found.Members {
+		d.Members = append(d.Members, EtcdMember{ID: fmt.Sprintf("%x", m.ID), Name: m.Name, URLs: append([]string{}, m.PeerURLs...)})
+	}
+	if f.found.MetaTorn {
+		l.warn(f.entry, "one of the database's two meta pages is not valid; etcd goes on from the other, which may be a transaction older")
+	}
+	if log != nil {
+		d.MemberID, d.ClusterID = fmt.Sprintf("%x", log.MemberID), fmt.Sprintf("%x", log.ClusterID)
+	}
+	if len(s.torn) == 0 {
+		s.compare(l)
+	}
+	return d
+}
+
+// compare holds the database against the log: etcd writes an entry to the log
+// before it applies it, and keeps all that it has not applied.
+func (s *stores) compare(l *level) {
+	var first, last uint64
+	for i := range s.segments {
+		segment := &s.segments[i]
+		if first == 0 {
+			first = segment.FirstIndex
+		}
+		if segment.Entries > 0 {
+			last = segment.LastIndex
+		}
+		for _, position := range segment.Snapshots {
+			last = max(last, position.Index)
+		}
+	}
+	switch applied := s.database.found.ConsistentIndex; {
+	case last == 0:
+	case applied > last:
+		l.fault(s.database.entry, "the database has entry %d of the log, which ends with %d: the two are not of one moment", applied, last)
+	case first > applied+1:
+		l.fault(s.database.entry, "the database has the log up to entry %d, and the log begins with %d: the two are not of one moment", applied, first)
+	}
+}

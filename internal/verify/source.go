@@ -1,0 +1,215 @@
+package verify
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/docker-ucp/docker-ucp/internal/seal"
+)
+
+// What stands around a tar, as Result.Wrapped names it.
+const (
+	wrapGzip    = "gzip"
+	wrapOpenPGP = "openpgp"
+)
+
+// maxWraps is one more than is known to be done: gzip around and inside a seal.
+const maxWraps = 3
+
+// tarMagic is at tarMagicAt of a tar's first block.
+const (
+	tarMagic   = "ustar"
+	tarMagicAt = 257
+)
+
+// unzipError is damage of a gzip stream, and not of what is in it.
+type unzipError struct {
+	outer bool // it stands around the seal
+	err   error
+}
+
+func (e *unzipError) Error() string { return "gzip: " + e.err.Error() }
+func (e *unzipError) Unwrap() error { return e.err }
+
+// source is a backup with what stands around its tar taken off, as it is read.
+type source struct {
+	plain   *ending // the tar
+	wraps   []string
+	message *seal.Message // nil where there is no seal
+	sealed  *seal.Reader
+	key     seal.SessionKey
+}
+
+// open takes off one wrap after the other. The session key of a seal comes from
+// unlock. What it gives may be wrong until plain has said io.EOF.
+func open(ctx context.Context, in io.Reader, unlock func(context.Context, *seal.Message) (seal.SessionKey, error)) (*source, error) {
+	s := &source{}
+	for range maxWraps {
+		buffered := bufio.NewReaderSize(in, 64<<10)
+		s.plain = &ending{from: buffered}
+		head, err := buffered.Peek(tarMagicAt + len(tarMagic))
+		if err != nil && !errors.Is(err, io.EOF) {
+			return s, err
+		}
+		switch {
+		case isTar(head):
+			return s, nil
+		case isGzip(head):
+			s.wraps = append(s.wraps, wrapGzip)
+			in, err = gunzip(buffered, s.message == nil)
+		case s.message == nil && seal.Detect(head) != seal.NotSealed:
+			s.wraps = append(s.wraps, wrapOpenPGP)
+			in, err = s.unseal(ctx, buffered, unlock)
+		default:
+			return s, nil
+		}
+		if err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func isTar(head []byte) bool {
+	return len(head) >= tarMagicAt+len(tarMagic) && string(head[tarMagicAt:tarMagicAt+len(tarMagic)]) == tarMagic
+}
+
+// isGzip knows a member that is deflated, the only kind there is (RFC 1952, 2.3).
+func isGzip(head []byte) bool {
+	return len(head) >= 3 && head[0] == 0x1f && head[1] == 0x8b && head[2] == 8
+}
+
+func (s *source) unseal(ctx context.Context, in io.Reader, unlock func(context.Context, *seal.Message) (seal.SessionKey, error)) (io.Reader, error) {
+	message, err := seal.ReadHead(in)
+	if err != nil {
+		return nil, err
+	}
+	s.message = message
+	if s.key, err = unlock(ctx, message); err != nil {
+		return nil, err
+	}
+	if message.Protected() {
+		s.sealed, err = message.Open(s.key)
+	} else {
+		s.sealed, err = message.OpenUnprotected(s.key)
+	}
+	return s.sealed, err
+}
+
+// close ends the goroutines that open the seal.
+func (s *source) close() error {
+	s.key.Wipe()
+	if s.sealed == nil {
+		return nil
+	}
+	return s.sealed.Close()
+}
+
+// ending gives the tar's reader an ordinary end where a wrap around the tar is
+// damaged, so that each level is judged by what it can see itself.
+type ending struct {
+	from io.Reader
+	err  error // what is wrong with the wrap
+}
+
+// Read implements io.Reader.
+func (e *ending) Read(p []byte) (int, error) {
+	if e.err != nil {
+		return 0, io.EOF
+	}
+	n, err := e.from.Read(p)
+	if packed := new(unzipError); err != nil && !asReadError(err) && (errors.Is(err, seal.ErrDamaged) || errors.As(err, &packed)) {
+		e.err, err = err, io.EOF
+	}
+	return n, err
+}
+
+// drain reads what the tar's reader has left, because the proof of the seal
+// stands at its end, and returns what is wrong with the wraps.
+func (s *source) drain() error {
+	if _, err := io.Copy(io.Discard, s.plain); err != nil {
+		return err
+	}
+	return s.plain.err
+}
+
+// unzip marks the errors of a gzip stream as its own.
+type unzip struct {
+	*gzip.Reader
+	from  *faulty
+	outer bool
+}
+
+func gunzip(in io.Reader, outer bool) (io.Reader, error) {
+	from := &faulty{Reader: in}
+	reader, err := gzip.NewReader(from)
+	if err != nil {
+		return nil, from.blame(outer, err)
+	}
+	return &unzip{reader, from, outer}, nil
+}
+
+// Read implements io.Reader.
+func (u *unzip) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = u.from.blame(u.outer, err)
+	}
+	return n, err
+}
+
+// faulty remembers its reader's error, which a parser above it may pass on as
+// its own.
+type faulty struct {
+	io.Reader
+	err error
+}
+
+// Read implements io.Reader.
+func (f *faulty) Read(p []byte) (int, error) {
+	n, err := f.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = err
+	}
+	return n, err
+}
+
+// blame says whose error it is.
+func (f *faulty) blame(outer bool, err error) error {
+	if f.err != nil {
+		return f.err
+	}
+	return &unzipError{outer, err}
+}
+
+// input counts what is read and hears of a cancel.
+type input struct {
+	ctx   context.Context //nolint:containedctx // a reader has no other way to hear of its end
+	from  io.Reader
+	count func(int64)
+	size  int64
+}
+
+// Read implements io.Reader.
+func (i *input) Read(p []byte) (int, error) {
+	if err := context.Cause(i.ctx); err != nil {
+		return 0, err
+	}
+	n, err := i.from.Read(p)
+	i.size += int64(n)
+	i.count(int64(n))
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &readError{fmt.Errorf("read the archive: %w", err)}
+	}
+	return n, err
+}
+
+// readError is an error of the file or the pipe, and not of what is in it.
+type readError struct{ error }
+
+func (e *readError) Unwrap() error { return errors.Unwrap(e.error) }

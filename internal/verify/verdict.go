@@ -1,0 +1,183 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/docker/go-units"
+
+	"github.com/docker-ucp/docker-ucp/internal/archive"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/seal"
+)
+
+// result lets each level have its say, once everything has been read.
+func (v *verification) result() *Result {
+	if v.summary == nil {
+		v.summary = &archive.Summary{} // the seal broke before the first byte of a tar
+	}
+	r := &Result{
+		File: v.opts.Path, Size: v.size, Wrapped: append([]string{}, v.source.wraps...),
+		Manifest: v.summary.Manifest, Era: v.era(), Volumes: []Volume{}, Certificates: []Certificate{},
+		Entries: v.summary.Entries, Files: v.summary.Files, Bytes: v.summary.Bytes,
+	}
+	v.judgeSeal()
+	v.judgeTar(r)
+	v.judgeUCP(r)
+	r.Levels = []Level{v.sealedLevel(), v.tar.close(v.summary.Complete), v.ucp.close(v.summary.Complete)}
+	r.Verdict = overall(r.Levels)
+	r.Words = words(r)
+	return r
+}
+
+func (v *verification) era() Era {
+	if v.summary.Manifest != nil {
+		return EraOurs
+	}
+	return v.watch.rules.era()
+}
+
+// sealedLevel is the level's verdict, which an archive without a seal has not.
+func (v *verification) sealedLevel() Level {
+	done := v.sealed.close(true)
+	if v.source.message == nil && done.Verdict == Sound {
+		done.Verdict, done.Summary = NotSealed, "whoever reads the archive holds UCP's keys, and whoever writes to it can change it unnoticed"
+	}
+	return done
+}
+
+func (v *verification) judgeSeal() {
+	m := v.source.message
+	if m == nil {
+		return
+	}
+	v.sealed.sound = m.Describe() + "; modification detection right, nothing follows"
+	if !m.Protected() {
+		v.sealed.fault("", "the message has no modification detection, so nobody can say whether it is whole; gpg opens it with --ignore-mdc-error")
+	}
+	if v.summary.Manifest == nil || v.summary.Manifest.Seal.LocksSHA256 == "" {
+		return
+	}
+	if digest := m.LocksDigest(); fmt.Sprintf("%x", digest) != v.summary.Manifest.Seal.LocksSHA256 {
+		v.sealed.fault("", "the locks at the message's head are not those it was made with: the key used here opens it, another may not any more")
+	}
+}
+
+// trailing says what stands behind a message that is right, and how to get at it.
+func (v *verification) trailing(err error) {
+	v.sealed.fault("", "%s", err)
+	if offset, found := seal.TrailingAt(err); found {
+		v.sealed.note("", "%s", v.cut(offset, len(v.source.wraps) > 1 && v.source.wraps[0] == wrapGzip))
+	}
+}
+
+// cut is the command that verifies what begins at an offset of the file, or of
+// what gzip holds.
+func (v *verification) cut(offset int64, unpack bool) string {
+	file := v.opts.Path
+	if file == "" {
+		file = "FILE"
+	}
+	file = failure.Quote(file)
+	if unpack {
+		return fmt.Sprintf("look at it with: gunzip < %s | tail -c +%d | docker ucp verify -", file, offset+1)
+	}
+	return fmt.Sprintf("look at it with: tail -c +%d %s | docker ucp verify -", offset+1, file)
+}
+
+func (v *verification) judgeTar(r *Result) {
+	s := v.summary
+	for _, problem := range s.Problems {
+		v.tar.fault(problem.Entry, "%s", problem.Text)
+	}
+	v.tar.more += s.More
+	if s.Second > 0 && v.source.message == nil {
+		v.tar.note("", "%s", v.cut(s.Second, len(r.Wrapped) > 0))
+	}
+	size := fmt.Sprintf("%d entries, %s; ", s.Entries, units.HumanSize(float64(s.Bytes)))
+	switch {
+	case s.Manifest != nil && s.HeadersProven:
+		v.tar.sound = size + "complete, every byte as it was written"
+	case s.Manifest != nil:
+		v.tar.sound = size + "complete, every file's checksum right"
+		v.tar.note("", "the archive has no checksum of its headers, as this release writes it: a changed owner, mode or time would not be noticed in a plain copy")
+	default:
+		v.tar.sound = size + "reads through to its end"
+		v.unproven()
+	}
+}
+
+// unproven says what nobody can know of an archive that carries no checksums.
+func (v *verification) unproven() {
+	if v.source.message != nil && v.source.message.Protected() {
+		v.tar.note("", "the vendor's archives carry no checksums: the seal says that this is what was sealed, not that it was all there then")
+		return
+	}
+	v.tar.note("", "the vendor's archives carry no checksums, and this one has no seal: a byte changed inside a file can only be noticed "+
+		"where the file itself shows it, as databases and certificates do")
+}
+
+func (v *verification) judgeUCP(r *Result) {
+	w := v.watch
+	v.ucp.sound = "what a restore needs is there, and is what it claims to be"
+	w.rules.judge(v.ucp, r.Era, r.Manifest)
+	r.Volumes = append(r.Volumes, w.rules.volumes()...)
+	r.License = w.rules.license(r.Era)
+	if r.Era == EraNone {
+		return
+	}
+	r.Version, r.InstanceID = w.records.judge(v.ucp, r.Era, r.Manifest)
+	r.Certificates = append(r.Certificates, w.certificates.judge(v.ucp, r.Era, v.opts.Now)...)
+	r.Etcd = w.stores.judge(v.ucp, r.Era)
+	if m := r.Manifest; m != nil {
+		created := m.Created
+		r.Created, r.Node = &created, m.Node.Name
+	}
+}
+
+// overall is the gravest verdict of all levels.
+func overall(levels []Level) Verdict {
+	verdict := Sound
+	for _, l := range levels {
+		switch l.Verdict {
+		case Unsound:
+			return Unsound
+		case NotJudged:
+			return Unsound // what could not be looked at is not proven good
+		case SoundWithWarnings:
+			verdict = SoundWithWarnings
+		case Sound, NotSealed:
+		}
+	}
+	return verdict
+}
+
+// words is the verdict in a sentence.
+func words(r *Result) string {
+	subject := "the backup"
+	if r.Version != "" {
+		subject += " of UCP " + r.Version
+	}
+	for _, l := range r.Levels {
+		if l.Verdict != Unsound {
+			continue
+		}
+		switch {
+		case l.Name != LevelUCP:
+			return fmt.Sprintf("the archive is damaged or incomplete: %s: %s", l.Name, l.Summary)
+		case r.Era == EraNone:
+			return "the archive is sound, but no backup of UCP: " + l.Summary
+		default:
+			return "the archive is sound, but " + subject + " in it is not complete: " + l.Summary
+		}
+	}
+	if r.Verdict == SoundWithWarnings {
+		return subject + " is sound; read the warnings"
+	}
+	return subject + " is sound"
+}
+
+// damaged is the error beside an unsound result.
+func (v *verification) damaged(r *Result) error {
+	return &failure.Error{Kind: failure.Damaged, Cause: errors.New(v.name() + ": " + r.Words)}
+}
