@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,10 @@ const Version = 1
 
 // maxManifest bounds what a reader takes into memory for manifest and report.
 const maxManifest = 4 << 20
+
+// maxItems bounds the elements of all of a manifest's lists and maps together:
+// in 4 MiB there is room for many, and each takes a hundred bytes of memory.
+const maxItems = 100_000
 
 // maxBytes is an exbibyte: what volumes cannot have, and sums cannot overflow.
 const maxBytes = 1 << 60
@@ -149,7 +154,11 @@ func encodeManifest(m *Manifest) ([]byte, error) {
 	if err := stamped.validate(); err != nil {
 		return nil, err
 	}
-	return encodeJSON("manifest", &stamped)
+	content, err := encodeJSON("manifest", &stamped)
+	if err != nil {
+		return nil, err
+	}
+	return content, countItems(content)
 }
 
 // filled returns a copy in which every list and map is there, so that a reader
@@ -173,6 +182,15 @@ func (m *Manifest) filled() Manifest {
 	return f
 }
 
+// countItems refuses what would take far more memory than it is long. Every
+// element but the first has a comma before it.
+func countItems(content []byte) error {
+	if n := bytes.Count(content, []byte(",")); n > maxItems {
+		return fmt.Errorf("manifest: %d elements are more than %d", n, maxItems)
+	}
+	return nil
+}
+
 // encodeJSON renders what an operator may read with less.
 func encodeJSON(what string, v any) ([]byte, error) {
 	content, err := json.MarshalIndent(v, "", "  ")
@@ -191,6 +209,9 @@ var errNoVersion = errors.New("manifest: no format_version")
 // decodeManifest reads the version before anything else, since a newer format
 // may have changed the meaning of every other field.
 func decodeManifest(content []byte) (*Manifest, error) {
+	if err := countItems(content); err != nil {
+		return nil, err
+	}
 	var head struct {
 		FormatVersion int  `json:"format_version"`
 		Tool          Tool `json:"tool"`

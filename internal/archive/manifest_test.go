@@ -81,6 +81,14 @@ func TestAManifestTooLongForReadersIsNotWritten(t *testing.T) {
 	assert.ErrorContains(t, err, "longer than")
 }
 
+func TestAManifestOfTooManyElementsIsRefused(t *testing.T) {
+	m := &Manifest{KVMembers: make([]string, maxItems+1)}
+	_, err := encodeManifest(m)
+	assert.ErrorContains(t, err, "elements are more than")
+	_, err = decodeManifest([]byte(`{"format_version": 1, "missing": [""` + strings.Repeat(`,""`, maxItems) + `]}`))
+	assert.ErrorContains(t, err, "elements are more than")
+}
+
 func FuzzManifest(f *testing.F) {
 	content, err := encodeManifest(sampleManifest())
 	assert.NilError(f, err)

@@ -1,7 +1,9 @@
 package archive
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,4 +57,36 @@ func TestTheListMayComeInPiecesOfAnySize(t *testing.T) {
 		assert.Equal(t, len(problems)+more, 0, "%v", problems)
 		assert.Equal(t, s.astray, "")
 	}
+}
+
+func TestEveryDamagedFileIsNamed(t *testing.T) {
+	var out bytes.Buffer
+	w, err := NewWriter(&out, t.TempDir())
+	assert.NilError(t, err)
+	const files = 3 * maxProblems
+	assert.NilError(t, w.WriteManifest(&Manifest{Volumes: []Volume{{Name: "v", Entries: files + 1, Bytes: 8 * files}}}))
+	assert.NilError(t, w.WriteEntry(dir("./v/"), nil))
+	for i := range files {
+		assert.NilError(t, w.WriteEntry(regular(fmt.Sprintf("./v/\\%03d\n", i), 8), text(fmt.Sprintf("damage%02d", i%100))))
+	}
+	assert.NilError(t, w.WriteReport(&Report{}))
+	assert.NilError(t, w.Close())
+
+	damaged := bytes.ReplaceAll(out.Bytes(), []byte("damage07"), []byte("damagE07"))
+	s, err := Check(bytes.NewReader(damaged), nil)
+	assert.NilError(t, err)
+	assert.Equal(t, s.More, 0)
+	assert.Equal(t, len(s.Problems), 3, "%v", s.Problems)
+	for i, problem := range s.Problems {
+		assert.DeepEqual(t, problem, Problem{
+			fmt.Sprintf("./v/\\%03d\n", 7+100*i), fmt.Sprintf("its content is not what line %d of SHA256SUMS says", 9+100*i),
+		})
+	}
+	assert.Assert(t, s.Complete)
+	assert.Assert(t, s.HeadersProven, "the headers are")
+
+	s, err = Check(bytes.NewReader(bytes.ReplaceAll(out.Bytes(), []byte("damage"), []byte("DAMAGE"))), nil)
+	assert.NilError(t, err)
+	assert.Equal(t, len(s.Problems), maxProblems)
+	assert.Equal(t, s.More, files-maxProblems)
 }
