@@ -64,16 +64,21 @@ func (c *chain) add(s *Segment) error {
 		}
 		c.state = hardState{s.Term, s.Commit}
 	}
+	c.advance(s)
+	if c.known && c.state.commit > c.last {
+		return damaged("%s: %s", s.Name, beyond(c.state.commit, c.last))
+	}
+	return nil
+}
+
+// advance goes to the end of a segment.
+func (c *chain) advance(s *Segment) {
 	if s.Entries > 0 {
 		c.last, c.known = s.LastIndex, true
 	}
 	for _, p := range s.Snapshots {
 		c.last = max(c.last, p.Index)
 	}
-	if c.known && c.state.commit > c.last {
-		return damaged("%s: %s", s.Name, beyond(c.state.commit, c.last))
-	}
-	return nil
 }
 
 // marks says whether the segment has a snapshot at an index or beyond it.
