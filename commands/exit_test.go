@@ -42,6 +42,17 @@ func TestWrongUsageIsToldAndConnectsNothing(t *testing.T) {
 		"an empty passphrase and none":                {"backup --no-passphrase --passphrase= f", "--no-passphrase goes with no other key"},
 		"a passphrase file and none":                  {"backup --no-passphrase --passphrase-file a f", "--no-passphrase goes with no other key"},
 		"a recipient and none":                        {"backup --no-passphrase --recipient a f", "--no-passphrase goes with no other key"},
+		"nothing to verify":                           {"verify", "requires 1 argument"},
+		"two archives":                                {"verify a b", "requires 1 argument"},
+		"no format of that name to verify in":         {"verify --format xml f", "--format is text or json, not xml"},
+		"no progress of that name to verify with":     {"verify --progress loud f", `unknown progress mode "loud": use auto, plain, json or quiet`},
+		"a list beside json":                          {"verify --list --format json f", "--list and --format json both want standard output; give one of them"},
+		"two passphrases to open with":                {"verify --passphrase a --passphrase-file b f", "--passphrase and --passphrase-file are two passphrases; give one of them"},
+		"a passphrase file by an empty variable":      {"verify --passphrase-file= f", "--passphrase-file needs the name of a file"},
+		"a session key file by an empty variable":     {"verify --session-key-file= f", "--session-key-file needs the name of a file"},
+		"a session key and a passphrase":              {"verify --session-key-file a --passphrase= f", "--session-key-file opens the archive alone; it goes with no other key"},
+		"a session key and a passphrase file":         {"verify --session-key-file a --passphrase-file b f", "--session-key-file opens the archive alone; it goes with no other key"},
+		"a session key and a private key":             {"verify --session-key-file a --identity b f", "--session-key-file opens the archive alone; it goes with no other key"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -16,20 +16,23 @@ const Name = "ucp"
 func New(dockerCLI command.Cli, version string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   Name,
-		Short: "Back up Docker Universal Control Plane",
-		Long: `Back up Docker Universal Control Plane (UCP, today Mirantis Kubernetes Engine).
+		Short: "Back up Docker Universal Control Plane, and check its backups",
+		Long: `Back up Docker Universal Control Plane (UCP, today Mirantis Kubernetes Engine),
+and check that a backup is good.
 
 The engine is chosen as for every docker command: by the current context, by
 docker --context NAME ucp ..., docker -H HOST ucp ..., or DOCKER_HOST with
 DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.`,
 		Example: `  docker ucp backup /backup/ucp.tar
-  docker --context manager1 ucp backup --passphrase-file key.txt ucp.tar`,
+  docker --context manager1 ucp backup --passphrase-file key.txt ucp.tar
+  docker ucp verify /backup/ucp.tar`,
 		Args:              arguments(cli.NoArgs),
 		RunE:              command.ShowHelp(dockerCLI.Err()),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	root.AddCommand(
 		newBackupCommand(dockerCLI, version),
+		newVerifyCommand(dockerCLI),
 		newVersionCommand(dockerCLI, version),
 	)
 	return root

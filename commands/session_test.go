@@ -51,9 +51,15 @@ var errDead = errors.New("connection refused")
 // execute runs a command as docker ucp ARGS, without a terminal.
 func execute(t *testing.T, args ...string) *outcome {
 	t.Helper()
+	return executeWith(t, io.NopCloser(&bytes.Buffer{}), args...)
+}
+
+// executeWith is execute with something on standard input.
+func executeWith(t *testing.T, stdin io.ReadCloser, args ...string) *outcome {
+	t.Helper()
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	o := &outcome{}
-	dockerCLI, err := command.NewDockerCli(command.WithAPIClient(deadEngine{}), command.WithInputStream(io.NopCloser(&bytes.Buffer{})),
+	dockerCLI, err := command.NewDockerCli(command.WithAPIClient(deadEngine{}), command.WithInputStream(stdin),
 		command.WithOutputStream(&o.stdout), command.WithErrorStream(&o.stderr))
 	assert.NilError(t, err)
 	assert.NilError(t, dockerCLI.Initialize(flags.NewClientOptions()))

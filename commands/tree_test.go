@@ -83,8 +83,9 @@ func TestTheValuesThatTheShellOffersAreTaken(t *testing.T) {
 			assert.Check(t, len(values) > 1)
 			for _, value := range values {
 				assert.Check(t, strings.Contains(flag.Usage, `"`+value+`"`), "--%s %s", flag.Name, value)
-				o := execute(t, "backup", "--"+flag.Name, value, filepath.Join(t.TempDir(), "ucp.tar"))
-				assert.Equal(t, o.status(), 5, "--%s %s: %v", flag.Name, value, o.err) // no engine, and no wrong usage
+				o := execute(t, cmd.Name(), "--"+flag.Name, value, filepath.Join(t.TempDir(), "ucp.tar"))
+				further := map[string]int{"backup": 5, "verify": 1}[cmd.Name()] // as far as one gets without an engine, and without the file
+				assert.Equal(t, o.status(), further, "%s --%s %s: %v", cmd.Name(), flag.Name, value, o.err)
 			}
 		})
 	})
@@ -92,7 +93,7 @@ func TestTheValuesThatTheShellOffersAreTaken(t *testing.T) {
 
 func TestTheHelp(t *testing.T) {
 	for file, args := range map[string][]string{
-		"ucp": {"--help"}, "ucp-backup": {"backup", "--help"}, "ucp-version": {"version", "--help"},
+		"ucp": {"--help"}, "ucp-backup": {"backup", "--help"}, "ucp-verify": {"verify", "--help"}, "ucp-version": {"version", "--help"},
 	} {
 		o := execute(t, args...)
 		assert.NilError(t, o.err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/docker/cli/cli/streams"
+	xterm "golang.org/x/term"
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
 
@@ -26,10 +27,10 @@ type unlocked struct {
 	err     error
 }
 
-// answer types a line whenever the question has been put, and the echo is off.
-func (term *terminal) answer(t *testing.T, question string, lines ...string) {
+// answer types a line whenever the question has been put, and the echo is off; before are the terminal's settings of
+// when nobody had asked yet.
+func (term *terminal) answer(t *testing.T, before *xterm.State, question string, lines ...string) {
 	t.Helper()
-	before := term.settings(t)
 	for n, line := range lines {
 		term.await(t, question, n+1)
 		term.awaitChange(t, before)
@@ -58,7 +59,7 @@ func TestAPassphraseThatOpensAnArchiveIsAskedForOnTheTerminal(t *testing.T) {
 				got, err := unlockerOf(&unlockOptions{}, terminal, "ucp.tar").unlock(t.Context(), m)
 				done <- unlocked{got, err}
 			}()
-			terminal.answer(t, question, test.typed...)
+			terminal.answer(t, before, question, test.typed...)
 			got := <-done
 			assert.Check(t, reflect.DeepEqual(terminal.settings(t), before), "the terminal is not what it was")
 			assert.Check(t, !strings.Contains(terminal.shown(), short), "the passphrase is shown")
@@ -90,7 +91,7 @@ func TestNobodyIsAskedForAPassphraseThatCouldNotHelp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, _ := locked(t, test.passphrase, test.recipients...)
 			terminal := newTerminal(t)
-			terminal.fakeCLI.err = streams.NewOut(brokenOut{})
+			terminal.err = streams.NewOut(brokenOut{})
 			_, err := unlockerOf(&test.opts, terminal, "ucp.tar").unlock(t.Context(), m)
 			assert.Equal(t, failure.KindOf(err), failure.Locked, "%v", err)
 			assert.Equal(t, terminal.shown(), "")
@@ -114,13 +115,14 @@ func TestAPrivateKeysOwnPassphraseIsAskedForOnTheTerminal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, session := locked(t, "", "protected.pgp")
 			terminal := newTerminal(t)
+			before := terminal.settings(t)
 			done := make(chan unlocked, 1)
 			go func() {
 				opts := &unlockOptions{identities: []string{key("protected.secret.pgp")}, phrase: test.phrase}
 				got, err := unlockerOf(opts, terminal, "ucp.tar").unlock(t.Context(), m)
 				done <- unlocked{got, err}
 			}()
-			terminal.answer(t, question, test.typed...)
+			terminal.answer(t, before, question, test.typed...)
 			got := <-done
 			assert.Check(t, !strings.Contains(terminal.shown(), right), "the passphrase is shown")
 			if test.want == "" {
