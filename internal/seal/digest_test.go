@@ -101,7 +101,7 @@ func TestAChangedBitOfALockShowsThoughAnotherLockOpens(t *testing.T) {
 	assert.NilError(t, err)
 	forOther, err := Lock{Recipients: recipients(t, "curve25519.pgp")}.Packets(key)
 	assert.NilError(t, err)
-	packets := append(forOther, quickLock(t, key)...)
+	packets := slices.Concat(forOther, quickLock(t, key))
 	message := sealedWith(t, packets, key, []byte("data"), 10, Options{})
 	opens := 0
 	for bit := range 8 * len(forOther) {
