@@ -80,8 +80,8 @@ func (f *foreign) link(target string) error {
 	if err != nil {
 		return fmt.Errorf("a hard link to %q, which %w", target, err)
 	}
-	switch kind, found := f.names.get(path); {
-	case found && kind == regularFile:
+	switch k, found := f.names.get(path); {
+	case found && k == regularFile:
 		return nil
 	case !found && f.names.full():
 		return nil // nobody knows
@@ -128,10 +128,10 @@ func (f *foreign) folders(path string) error {
 		if at += i; i < 0 {
 			at = len(path)
 		}
-		switch kind, found := f.names.get(path[:at]); {
+		switch k, found := f.names.get(path[:at]); {
 		case !found:
 			f.names.put(path[:at], impliedFolder)
-		case kind != folder && kind != impliedFolder:
+		case k != folder && k != impliedFolder:
 			return fmt.Errorf("leads through %q, which is no folder", path[:at])
 		}
 	}

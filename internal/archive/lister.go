@@ -64,7 +64,8 @@ func (l *Lister) Entry(h *tar.Header) error {
 	case tar.TypeLink:
 		line = appendEscaped(append(line, " link to "...), h.Linkname)
 	}
-	l.line = append(line, '\n')
+	line = append(line, '\n')
+	l.line = line
 	if _, err := l.to.Write(l.line); err != nil {
 		return fmt.Errorf("list the archive: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,9 +77,9 @@ type readerFunc func(p []byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // extended renders an extended header, and behind it the block of an entry.
-func extended(kind byte, name string, records records) []byte {
+func extended(name string, records records) []byte {
 	var u ustar
-	u.start([]byte("x"), kind, int64(len(records.text)))
+	u.start([]byte("x"), tar.TypeXHeader, int64(len(records.text)))
 	out := padded(append(u.seal(nil), records.text...))
 	u.start([]byte(name), tar.TypeReg, 0)
 	return u.seal(out)
@@ -90,15 +91,15 @@ func TestMemoryIsBoundedWhateverIsRead(t *testing.T) {
 		"names of a megabyte": func() io.Reader {
 			return repeated(100, func(i int) []byte {
 				var r records
-				r.add("path", fmt.Sprint(i)+long)
-				return extended(tar.TypeXHeader, "x", r)
+				r.add("path", strconv.Itoa(i)+long)
+				return extended("x", r)
 			})
 		},
 		"links of a megabyte": func() io.Reader {
 			return repeated(100, func(i int) []byte {
 				var r records
 				r.add("linkpath", "/"+long)
-				b := extended(tar.TypeXHeader, fmt.Sprint(i), r)
+				b := extended(strconv.Itoa(i), r)
 				block := (*ustar)(b[len(b)-blockSize:])
 				block[156] = tar.TypeSymlink
 				return append(b[:len(b)-blockSize], block.seal(nil)...)
@@ -109,13 +110,13 @@ func TestMemoryIsBoundedWhateverIsRead(t *testing.T) {
 			for i := 0; len(r.text) < maxExtended-32; i++ {
 				r.add(fmt.Sprintf("%x", i), "y")
 			}
-			b := extended(tar.TypeXHeader, "x", r)
+			b := extended("x", r)
 			return repeated(40, func(int) []byte { return b })
 		},
 		"extended headers without an entry": func() io.Reader {
 			var r records
 			r.add("path", long)
-			b := extended(tar.TypeXHeader, "x", r)
+			b := extended("x", r)
 			return repeated(100, func(int) []byte { return b[:len(b)-blockSize] })
 		},
 		"the largest map of holes": func() io.Reader {
@@ -123,7 +124,7 @@ func TestMemoryIsBoundedWhateverIsRead(t *testing.T) {
 			r.add("GNU.sparse.numblocks", "200000")
 			r.add("GNU.sparse.realsize", "1")
 			r.add("GNU.sparse.map", strings.TrimSuffix(strings.Repeat("0,0,", 200_000), ","))
-			return repeated(50, func(i int) []byte { return extended(tar.TypeXHeader, fmt.Sprint(i), r) })
+			return repeated(50, func(i int) []byte { return extended(strconv.Itoa(i), r) })
 		},
 		"as many names as anybody has": func() io.Reader {
 			return repeated(maxNames+100_000, func(i int) []byte {
@@ -144,8 +145,8 @@ func TestMemoryIsBoundedWhateverIsRead(t *testing.T) {
 			head := putTogether(t, []member{file(manifestName, `{"format_version": 1}`)})
 			return io.MultiReader(bytes.NewReader(head[:len(head)-2*blockSize]), repeated(100, func(i int) []byte {
 				var r records
-				r.add("path", "./docker-ucp/"+fmt.Sprint(i)+long)
-				return extended(tar.TypeXHeader, "x", r)
+				r.add("path", "./docker-ucp/"+strconv.Itoa(i)+long)
+				return extended("x", r)
 			}))
 		},
 	} {
@@ -161,12 +162,12 @@ func TestNamesAreRememberedUpToALimit(t *testing.T) {
 	s := newNameSet(5000)
 	kinds := []kind{impliedFolder, folder, regularFile, other}
 	for i := range 6000 {
-		s.put(fmt.Sprint(i), kinds[i%4])
+		s.put(strconv.Itoa(i), kinds[i%4])
 	}
 	assert.Equal(t, s.forgotten, int64(1000))
 	assert.Assert(t, s.full())
 	for i := range 6000 {
-		k, found := s.get(fmt.Sprint(i))
+		k, found := s.get(strconv.Itoa(i))
 		assert.Equal(t, found, i < 5000, i)
 		assert.Assert(t, !found || k == kinds[i%4], i)
 	}

@@ -68,7 +68,7 @@ func (s *nameSet) hash(name string) uint64 {
 
 // find returns the slot of a hash, or the free one where it belongs.
 func (s *nameSet) find(hash uint64) *uint64 {
-	mask := uint64(len(s.slots) - 1)
+	mask := uint64(len(s.slots) - 1) //nolint:gosec // never empty
 	for i := hash >> 2 & mask; ; i = (i + 1) & mask {
 		if slot := &s.slots[i]; *slot == 0 || *slot&^kindBits == hash {
 			return slot

@@ -72,7 +72,7 @@ func (s *stream) Read(p []byte) (int, error) {
 // holes are expanded, which takes nothing from it.
 func (s *stream) breathe() error {
 	if s.source.err == nil {
-		if _, err := s.source.from.Read(nil); err != io.EOF { //nolint:errorlint // as above
+		if _, err := s.source.from.Read(nil); err != io.EOF {
 			s.source.err = err
 		}
 	}
