@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/docker/go-units"
 
@@ -155,13 +156,13 @@ func (s *stores) describe(l *level, log *etcd.Segment) *Etcd {
 		d.Source = "snapshot"
 	}
 	for _, m := range f.found.Members {
-		d.Members = append(d.Members, EtcdMember{ID: fmt.Sprintf("%x", m.ID), Name: m.Name, URLs: append([]string{}, m.PeerURLs...)})
+		d.Members = append(d.Members, EtcdMember{ID: hexID(m.ID), Name: m.Name, URLs: append([]string{}, m.PeerURLs...)})
 	}
 	if f.found.MetaTorn {
 		l.warn(f.entry, "one of the database's two meta pages is not valid; etcd goes on from the other, which may be a transaction older")
 	}
 	if log != nil {
-		d.MemberID, d.ClusterID = fmt.Sprintf("%x", log.MemberID), fmt.Sprintf("%x", log.ClusterID)
+		d.MemberID, d.ClusterID = hexID(log.MemberID), hexID(log.ClusterID)
 	}
 	if len(s.torn) == 0 {
 		s.compare(l)
@@ -193,3 +194,6 @@ func (s *stores) compare(l *level) {
 		l.fault(s.database.entry, "the database has the log up to entry %d, and the log begins with %d: the two are not of one moment", applied, first)
 	}
 }
+
+// hexID writes an ID as etcdctl does.
+func hexID(id uint64) string { return strconv.FormatUint(id, 16) }

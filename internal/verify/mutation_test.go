@@ -33,6 +33,7 @@ type specimen struct {
 // the passphrase opens, and with the session key elsewhere: stretching takes
 // the most of the time.
 func (s *specimen) verify(t testing.TB, data []byte, at int) error {
+	t.Helper()
 	keys := seal.Keys{Passphrase: []byte(passphrase)}
 	if at >= s.head && !s.key.IsZero() {
 		key, err := seal.ParseSessionKey(s.key.Reveal()) // verify wipes what it is given
@@ -63,6 +64,7 @@ func TestEveryChangeIsFound(t *testing.T) {
 
 // change changes one byte that says something.
 func (s *specimen) change(t *testing.T, random *rand.Rand) {
+	t.Helper()
 	at, by := random.IntN(len(s.data)), byte(1+random.IntN(255))
 	if at >= s.free[0] && at < s.free[1] {
 		return

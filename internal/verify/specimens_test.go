@@ -152,14 +152,24 @@ func specimens(t testing.TB) []*specimen {
 	old, dumps := vendors(t, nodes), vendors(t, online(t))
 	for _, algorithm := range []string{"none", "zip", "zlib", "bzip2"} {
 		all = append(all,
-			&specimen{kind: "vendor up to 3.1, gpg " + algorithm, data: gpg.seal(t, old, "--compress-algo", algorithm)},
-			&specimen{kind: "vendor 3.2, gpg " + algorithm, data: gpg.seal(t, dumps, "--compress-algo", algorithm)},
+			ofVendor(t, "vendor up to 3.1, gpg "+algorithm, gpg.seal(t, old, "--compress-algo", algorithm)),
+			ofVendor(t, "vendor 3.2, gpg "+algorithm, gpg.seal(t, dumps, "--compress-algo", algorithm)),
 		)
 	}
 	for _, cipher := range []string{"CAST5", "3DES", "AES", "AES192"} {
-		all = append(all, &specimen{kind: "vendor 3.2, gpg " + cipher, data: gpg.seal(t, dumps, "--cipher-algo", cipher)})
+		all = append(all, ofVendor(t, "vendor 3.2, gpg "+cipher, gpg.seal(t, dumps, "--cipher-algo", cipher)))
 	}
-	return append(all, &specimen{kind: "vendor 3.2, gpg in gzip", data: gzipped(t, gpg.seal(t, dumps)), free: [2]int{4, 10}})
+	packedAgain := ofVendor(t, "vendor 3.2, gpg in gzip", gpg.seal(t, dumps))
+	packedAgain.data, packedAgain.free = gzipped(t, packedAgain.data), [2]int{4, 10}
+	return append(all, packedAgain)
+}
+
+// ofVendor is an archive that gpg sealed, with its session key.
+func ofVendor(t testing.TB, kind string, data []byte) *specimen {
+	t.Helper()
+	key, err := seal.Unlock(bytes.NewReader(data), seal.Keys{Passphrase: []byte(passphrase)})
+	assert.NilError(t, err)
+	return &specimen{kind: kind, data: data, key: key, head: 64}
 }
 
 // headOf is how much of a message the lock may take; a little more does not matter.

@@ -93,7 +93,7 @@ func (s *stores) judge(l *level, era Era) *Etcd {
 // missing says that there is no database where there must be one.
 func (s *stores) missing(l *level, era Era) {
 	switch {
-	case era == EraOurs, era == EraOnline:
+	case era == EraOurs:
 		l.fault("", "no etcd database: the volume ucp-kv holds all of UCP's configuration")
 	case era == EraStopped && len(s.segments) > 0:
 		l.warn("", "no etcd database, only its log: as etcd 2 of UCP 1 kept it; nothing more is known of it")

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -58,7 +59,7 @@ func (v *verification) judgeSeal() {
 	if v.summary.Manifest == nil || v.summary.Manifest.Seal.LocksSHA256 == "" {
 		return
 	}
-	if digest := m.LocksDigest(); fmt.Sprintf("%x", digest) != v.summary.Manifest.Seal.LocksSHA256 {
+	if digest := m.LocksDigest(); hex.EncodeToString(digest[:]) != v.summary.Manifest.Seal.LocksSHA256 {
 		v.sealed.fault("", "the locks at the message's head are not those it was made with: the key used here opens it, another may not any more")
 	}
 }

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"archive/tar"
-	"errors"
 	"io"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
@@ -43,5 +42,6 @@ func (w *watcher) Entry(h *tar.Header) (io.WriteCloser, error) {
 
 // close releases what the watchers hold, on every way out.
 func (w *watcher) close() error {
-	return errors.Join(w.stores.close())
+	w.certificates.forget()
+	return w.stores.close()
 }
