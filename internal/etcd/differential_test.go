@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -13,10 +14,38 @@ import (
 // mutations is how many changed copies of each database are compared.
 const mutations = 200
 
-// TestWhatBboltFindsIsFound changes one byte at a time, half of them where a
-// page keeps its header and elements. There are no exceptions: whatever bbolt
-// reports, panics on or does not come back from is found here, or, in a meta
-// page, said.
+// mutation is a change of one byte.
+type mutation struct {
+	at   int
+	with byte // exclusive or
+}
+
+func (m mutation) of(b []byte) []byte {
+	b = bytes.Clone(b)
+	b[m.at] ^= m.with
+	return b
+}
+
+// mutate draws changes, half of them where a page keeps its header and elements.
+func mutate(seed uint64, size, pageSize int) []mutation {
+	random := rand.New(rand.NewPCG(seed, 11))
+	drawn := make([]mutation, mutations)
+	for i := range drawn {
+		at := random.IntN(size)
+		if i%2 == 0 {
+			at = at/pageSize*pageSize + random.IntN(120)
+		}
+		if in := at % pageSize; in > 12 && in < pageHeaderSize {
+			at -= in - 12 // bbolt counts pages one by one, and needs memory for each of four billion
+		}
+		drawn[i] = mutation{at, byte(1 + random.IntN(255))}
+	}
+	return drawn
+}
+
+// TestWhatBboltFindsIsFound changes one byte at a time. There are no
+// exceptions: whatever bbolt reports, panics on or does not come back from is
+// found here, or, in a meta page, said.
 func TestWhatBboltFindsIsFound(t *testing.T) {
 	shapes := boltDatabases(t)
 	for shape, name := range slices.Sorted(maps.Keys(shapes)) {
@@ -24,45 +53,25 @@ func TestWhatBboltFindsIsFound(t *testing.T) {
 			b := shapes[name]
 			head, err := ReadHead(b[:min(HeadSize, len(b))])
 			assert.NilError(t, err)
-			random := rand.New(rand.NewPCG(uint64(shape), 11))
-			var changed [][]byte
-			var places []int
-			for i := range mutations {
-				at := random.IntN(int(head.Bytes))
-				if i%2 == 0 {
-					at = at/head.PageSize*head.PageSize + random.IntN(120)
+			b = b[:head.Bytes]
+			drawn := mutate(uint64(shape), len(b), head.PageSize)
+			verdicts := boltVerdicts(t, len(drawn), func(i int) []byte { return drawn[i].of(b) })
+			var theirs, both, ours int
+			for i, m := range drawn {
+				torn, err := checkBolt(m.of(b))
+				assert.Assert(t, err == nil || errors.Is(err, ErrDamaged), "an error of reading: %v", err)
+				switch found := err != nil || torn; {
+				case verdicts[i] != sound && !found:
+					theirs++
+					t.Errorf("byte %d of page %d: bbolt says %s", m.at%head.PageSize, m.at/head.PageSize, verdicts[i])
+				case verdicts[i] != sound:
+					both++
+				case found:
+					ours++
 				}
-				if of := at % head.PageSize; of > 12 && of < pageHeaderSize {
-					at -= of - 12 // bbolt counts pages one by one, and needs memory for each of four billion
-				}
-				c := bytes.Clone(b[:head.Bytes])
-				c[at] ^= byte(1 + random.IntN(255))
-				changed, places = append(changed, c), append(places, at)
 			}
-			compare(t, changed, places, head.PageSize)
+			t.Logf("of %d: found by both %d, by us alone %d, by bbolt alone %d", len(drawn), both, ours, theirs)
+			assert.Assert(t, both > 0, "bbolt was not asked")
 		})
 	}
-}
-
-// compare holds our verdicts against bbolt's.
-func compare(t *testing.T, changed [][]byte, places []int, pageSize int) {
-	t.Helper()
-	var theirs, both, ours int
-	for i, verdict := range boltVerdicts(t, changed) {
-		torn, err := checkBolt(changed[i])
-		found := err != nil || torn
-		switch {
-		case verdict != sound && !found:
-			t.Errorf("page %d, byte %d: bbolt says %s", places[i]/pageSize, places[i]%pageSize, verdict)
-			theirs++
-		case verdict != sound:
-			both++
-		case found:
-			ours++
-		}
-		if err != nil {
-			assert.ErrorIs(t, err, ErrDamaged)
-		}
-	}
-	t.Logf("of %d: found by both %d, by us alone %d, by bbolt alone %d", len(changed), both, ours, theirs)
 }

@@ -42,7 +42,7 @@ type meta struct {
 // parseMeta reads the meta page with a number from its first bytes.
 func parseMeta(page []byte, number uint64) (meta, error) {
 	if len(page) < pageHeaderSize+metaSize {
-		return meta{}, damaged("meta page %d is cut off", number)
+		return meta{}, damage{ErrNotBolt.Error(), ErrNotBolt}
 	}
 	b := page[pageHeaderSize:]
 	if magic := binary.LittleEndian.Uint32(b); magic != boltMagic {
@@ -51,9 +51,7 @@ func parseMeta(page []byte, number uint64) (meta, error) {
 		}
 		return meta{}, damage{ErrNotBolt.Error(), ErrNotBolt}
 	}
-	sum := fnv.New64a()
-	sum.Write(b[:metaSummed])
-	if sum.Sum64() != binary.LittleEndian.Uint64(b[metaSummed:]) {
+	if metaSum(b) != binary.LittleEndian.Uint64(b[metaSummed:]) {
 		return meta{}, damaged("the checksum of meta page %d is wrong", number)
 	}
 	if version := binary.LittleEndian.Uint32(b[4:]); version != boltVersion {
@@ -68,6 +66,13 @@ func parseMeta(page []byte, number uint64) (meta, error) {
 		misnamed: binary.LittleEndian.Uint64(page) != number || binary.LittleEndian.Uint16(page[8:]) != flagMeta,
 	}
 	return m, m.plausible(number)
+}
+
+// metaSum is what a meta page's checksum must be: FNV-1a.
+func metaSum(b []byte) uint64 {
+	sum := fnv.New64a()
+	sum.Write(b[:metaSummed])
+	return sum.Sum64()
 }
 
 // plausible judges a meta page whose checksum is right.
