@@ -3,7 +3,6 @@ package scenarios
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -92,32 +91,56 @@ func (v verdict) level(t *testing.T, name string) level {
 // archives is what the scenarios of verify look at: archives of one stand-in, plain and sealed, ours and the vendor's.
 type archives struct {
 	*stage
-	keys    layout.Keys    // before the first archive
-	cluster layout.Cluster // the same
-	dir     string
-	sealed  string // ours, with the passphrase
-	plain   string // ours
-	stopped string // plain, of the vendor's shape up to 3.1
-	online  string // plain, of its shape from 3.2 on
+	keys     layout.Keys    // before the first archive
+	cluster  layout.Cluster // the same
+	key      keyPair
+	private  string            // the file of its private half
+	sealed   string            // ours, with the passphrase, of a UCP that ran
+	plain    string            // ours
+	zlib     string            // ours, with the passphrase, compressed
+	locked   string            // ours, for the key
+	both     string            // ours, for the key and the passphrase
+	excluded map[string]string // ours, with the passphrase, without a volume
+	stopped  string            // plain, of the vendor's shape up to 3.1
+	online   string            // plain, of its shape from 3.2 on
 }
 
-// makeArchives has etcd's folder look as after years: several segments of its log, snapshots beside the database.
+// makeArchives has etcd's folder look as after years: several segments of its log, snapshots beside the database. All but
+// the first archives are made while UCP rests, which saves to stop and start it each time.
 func makeArchives(t *testing.T) *archives {
 	t.Helper()
 	s := newStage(t, lab.Options{}, standin.Options{LogSegment: 16 << 10, SnapshotCount: 10})
 	assert.NilError(t, s.ucp.PutKeys(t.Context(), 1000))
-	a := &archives{stage: s, keys: s.keys(t), dir: t.TempDir()}
+	a := &archives{stage: s, keys: s.keys(t), key: makeKey(t, "archive@example.test", "future-default"), excluded: map[string]string{}}
+	a.private = a.key.private(t)
 	var err error
 	a.cluster, err = s.ucp.Cluster(t.Context())
 	assert.NilError(t, err)
-	at := func(name string) string { return filepath.Join(a.dir, name) }
-	a.sealed, a.plain, a.stopped, a.online = at("sealed.tar"), at("plain.tar"), at("stopped.tar"), at("online.tar")
-	s.backup(t, a.sealed)
-	done := s.docker(t, "ucp", "backup", "--no-passphrase", a.plain)
-	assert.Equal(t, done.code, 0, done.stderr)
-	assert.NilError(t, s.ucp.VendorStopped(t.Context(), s.node.Root(), a.stopped))
+	a.sealed = s.archive(t, "--passphrase-file", s.pass)
+	a.online, a.stopped = output(t), output(t)
 	assert.NilError(t, s.ucp.VendorOnline(t.Context(), s.node.Root(), a.online))
+
+	resume, err := s.ucp.Rest(t.Context())
+	assert.NilError(t, err)
+	a.plain = s.archive(t, "--no-passphrase")
+	a.zlib = s.archive(t, "--passphrase-file", s.pass, "--compress", "zlib")
+	a.locked = s.archive(t, "--recipient", a.key.public)
+	a.both = s.archive(t, "--recipient", a.key.public, "--passphrase-file", s.pass)
+	for _, volume := range []string{"ucp-metrics-data", "ucp-kv"} {
+		a.excluded[volume] = s.archive(t, "--passphrase-file", s.pass, "--exclude-volume", volume)
+	}
+	assert.NilError(t, s.ucp.TarVolumes(t.Context(), s.node.Root(), a.stopped))
+	assert.NilError(t, resume(t.Context()))
 	return a
+}
+
+// archive makes a backup and returns its file.
+func (s *stage) archive(t *testing.T, args ...string) string {
+	t.Helper()
+	file := output(t)
+	done := s.docker(t, append(append([]string{"ucp", "backup"}, args...), file)...)
+	assert.Equal(t, done.code, 0, done.stderr)
+	return file
 }
 
 // verify runs docker ucp verify where there is no engine, and fails the test unless it leaves its temporary folder empty.

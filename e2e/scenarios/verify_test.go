@@ -26,7 +26,7 @@ func TestVerify(t *testing.T) {
 	t.Run("what was left out on purpose is said, and what a restore needs is missed", a.leftOut)
 	t.Run("the list is tar's", a.listed)
 	t.Run("standard input", a.fromStdin)
-	t.Run("without the right key", a.locked)
+	t.Run("without the right key", a.wrongKeys)
 	t.Run("a process that dies leaves no file", a.leavesNothing)
 	t.Run("the vendor's archives, however they were packed", a.vendorForms)
 	t.Run("damage that the seal or a checksum shows", a.damaged)
@@ -57,27 +57,16 @@ func untar(t *testing.T, file string) string {
 }
 
 func (a *archives) everySeal(t *testing.T) {
-	key := makeKey(t, "archive@example.test", "future-default")
-	private := key.private(t)
-	backupWith := func(args ...string) string {
-		file := output(t)
-		done := a.docker(t, append(append([]string{"ucp", "backup"}, args...), file)...)
-		assert.Equal(t, done.code, 0, done.stderr)
-		return file
-	}
-	zlib := backupWith("--passphrase-file", a.pass, "--compress", "zlib")
-	locked := backupWith("--recipient", key.public)
-	both := backupWith("--recipient", key.public, "--passphrase-file", a.pass)
 	for _, c := range []struct {
 		name, file string
 		args       []string
 		wrapped    []string
 	}{
 		{"a passphrase", a.sealed, []string{"--passphrase-file", a.pass}, []string{"openpgp"}},
-		{"a passphrase, compressed", zlib, []string{"--passphrase-file", a.pass}, []string{"openpgp"}},
-		{"a private key", locked, []string{"--identity", private}, []string{"openpgp"}},
-		{"both, with the key", both, []string{"--identity", private}, []string{"openpgp"}},
-		{"both, with the passphrase", both, []string{"--passphrase-file", a.pass}, []string{"openpgp"}},
+		{"a passphrase, compressed", a.zlib, []string{"--passphrase-file", a.pass}, []string{"openpgp"}},
+		{"a private key", a.locked, []string{"--identity", a.private}, []string{"openpgp"}},
+		{"both, with the key", a.both, []string{"--identity", a.private}, []string{"openpgp"}},
+		{"both, with the passphrase", a.both, []string{"--passphrase-file", a.pass}, []string{"openpgp"}},
 		{"nothing", a.plain, nil, []string{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -164,16 +153,11 @@ func (a *archives) everyCertificate(t *testing.T) {
 }
 
 func (a *archives) leftOut(t *testing.T) {
-	without := func(volume string) string {
-		file := output(t)
-		a.backup(t, "--exclude-volume", volume, file)
-		return file
-	}
-	v, done := a.unlocked(t, without("ucp-metrics-data"))
+	v, done := a.unlocked(t, a.excluded["ucp-metrics-data"])
 	good(t, v, done, eraOurs)
 	mentions(t, strings.Join(v.findings("note"), "\n"), "ucp-metrics-data")
 
-	v, done = a.unlocked(t, without("ucp-kv"))
+	v, done = a.unlocked(t, a.excluded["ucp-kv"])
 	bad(t, v, done, "ucp-kv")
 	assert.Equal(t, v.level(t, "tar").Verdict, sound)
 	assert.Equal(t, v.level(t, "sealed").Verdict, sound)
@@ -182,19 +166,19 @@ func (a *archives) leftOut(t *testing.T) {
 func (a *archives) listed(t *testing.T) {
 	list := func(stdin []string, script string) string {
 		command := exec.CommandContext(t.Context(), "bash", append([]string{"-c", "set -o pipefail; " + script, "list"}, stdin...)...)
-		command.Env = append(os.Environ(), "GNUPGHOME="+gnupgHome(t), "TZ=UTC", "LC_ALL=C")
+		command.Env = append(os.Environ(), "GNUPGHOME="+gnupgHome(t), "TZ=UTC", "LC_ALL=C.UTF-8")
 		out, err := command.Output()
 		assert.NilError(t, err)
 		return string(out)
 	}
 	sealed := list([]string{a.pass, a.sealed},
-		`gpg --batch --quiet --pinentry-mode loopback --passphrase-file "$1" --decrypt "$2" | tar --list --verbose --numeric-owner`)
+		`gpg --batch --quiet --pinentry-mode loopback --passphrase-file "$1" --decrypt "$2" | tar --list --verbose`)
 	for file, want := range map[string]string{
 		a.sealed:  sealed,
-		a.stopped: list([]string{a.stopped}, `tar --list --verbose --numeric-owner --file "$1"`),
-		a.online:  list([]string{a.online}, `tar --list --verbose --numeric-owner --file "$1"`),
+		a.stopped: list([]string{a.stopped}, `tar --list --verbose --file "$1"`),
+		a.online:  list([]string{a.online}, `tar --list --verbose --file "$1"`),
 	} {
-		done := finish(t, a.command(t.Context(), append(offline(t.TempDir()), "LC_ALL=C"), "ucp", "verify", "--list", "--passphrase-file", a.pass, file))
+		done := finish(t, a.command(t.Context(), append(offline(t.TempDir()), "LC_ALL=C.UTF-8"), "ucp", "verify", "--list", "--passphrase-file", a.pass, file))
 		assert.Equal(t, done.code, 0, done.stderr)
 		lines := strings.Split(strings.TrimSuffix(want, "\n"), "\n")
 		assert.Assert(t, len(lines) > 20)
@@ -211,7 +195,7 @@ func (a *archives) fromStdin(t *testing.T) {
 	good(t, v, done, eraOnline)
 }
 
-func (a *archives) locked(t *testing.T) {
+func (a *archives) wrongKeys(t *testing.T) {
 	wrong := write(t, filepath.Join(t.TempDir(), "wrong"), "incorrect horse battery staple\n")
 	_, done := a.verify(t, "--passphrase-file", wrong, a.sealed)
 	assert.Equal(t, done.code, 4, done.stderr)

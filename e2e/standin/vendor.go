@@ -35,8 +35,8 @@ func (u *UCP) TarVolumes(ctx context.Context, root, file string) error {
 		if i == 0 {
 			act = "--create"
 		}
-		// The capital S leaves alone where symlinks lead to.
-		tar := exec.CommandContext(ctx, "tar", act, "--file", file, "--directory", dir, `--transform=s,^\.,./`+name+`,S`, ".")
+		// The stand-in's odd files stay out: no volume of UCP is known to hold devices, or symlinks that lead out of it.
+		tar := exec.CommandContext(ctx, "tar", act, "--file", file, "--directory", dir, "--exclude=./odd", `--transform=s,^\.,./`+name+`,`, ".")
 		if out, err := tar.CombinedOutput(); err != nil {
 			return fmt.Errorf("tar of volume %s: %w: %s", name, err, out)
 		}
