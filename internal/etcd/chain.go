@@ -14,16 +14,19 @@ func Chain(segments []Segment) error {
 	if first := segments[0]; first.Sequence == 0 && first.FirstCRC != 0 {
 		return damaged("%s: it is the first file of the log and yet begins with a checksum of others", first.Name)
 	}
-	c := chain{}
+	var c chain
+	var before *Segment
 	for i := range segments {
-		if i > 0 {
-			if err := follows(&segments[i-1], &segments[i]); err != nil {
+		s := &segments[i]
+		if before != nil {
+			if err := follows(before, s); err != nil {
 				return err
 			}
 		}
-		if err := c.add(&segments[i]); err != nil {
+		if err := c.add(s); err != nil {
 			return err
 		}
+		before = s
 	}
 	return nil
 }

@@ -45,6 +45,6 @@ func CheckDatabase(f io.ReaderAt, size int64) (*Database, error) {
 	if err := found.complete(); err != nil {
 		return nil, err
 	}
-	found.PageSize, found.Pages, found.MetaTorn = m.pageSize, int64(m.pages), torn
+	found.PageSize, found.Pages, found.MetaTorn = m.pageSize, m.pages, torn
 	return &found.Database, nil
 }

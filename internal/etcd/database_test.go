@@ -31,8 +31,8 @@ func TestDatabaseOfARealEtcdIsWhole(t *testing.T) {
 }
 
 // revisionKey is a key in etcd's bucket of keys.
-func revisionKey(main, sub uint64) []byte {
-	return binary.BigEndian.AppendUint64(append(binary.BigEndian.AppendUint64(nil, main), '_'), sub)
+func revisionKey(main uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(binary.BigEndian.AppendUint64(nil, main), '_'), 0)
 }
 
 // etcdLike makes a database as etcd has it, and one thing more in a bucket.
@@ -46,7 +46,7 @@ func etcdLike(t testing.TB, bucket string, key, value []byte) []byte {
 			}
 			modified := append(block(1, []byte("/a")), varint(3, 2)...)
 			return errors.Join(
-				tx.Bucket([]byte("key")).Put(revisionKey(2, 0), modified),
+				tx.Bucket([]byte("key")).Put(revisionKey(2), modified),
 				tx.Bucket([]byte("meta")).Put([]byte("consistent_index"), binary.BigEndian.AppendUint64(nil, 7)),
 				tx.Bucket([]byte(bucket)).Put(key, value))
 		}))
@@ -59,22 +59,23 @@ func TestWhatEtcdKeepsIsReadableToIt(t *testing.T) {
 		key, value []byte
 		want       string // empty for what is right
 	}{
-		"a deletion":                        {"key", append(revisionKey(3, 0), 't'), block(1, []byte("/a")), ""},
-		"a value of more than a page":       {"key", revisionKey(3, 0), bytes.Join([][]byte{block(1, []byte("/a")), varint(3, 3), block(5, make([]byte, 20_000)), varint(6, 1)}, nil), ""},
-		"a revision without a value":        {"key", revisionKey(3, 0), nil, ""},
-		"a compaction":                      {"meta", []byte("finishedCompactRev"), revisionKey(1, 0), ""},
+		"a deletion":                        {"key", append(revisionKey(3), 't'), block(1, []byte("/a")), ""},
+		"a value of more than a page":       {"key", revisionKey(3), bytes.Join([][]byte{block(1, []byte("/a")), varint(3, 3), block(5, make([]byte, 20_000)), varint(6, 1)}, nil), ""},
+		"a revision without a value":        {"key", revisionKey(3), nil, ""},
+		"a compaction":                      {"meta", []byte("finishedCompactRev"), revisionKey(1), ""},
 		"a bucket that is not known":        {"what comes next", []byte("a"), []byte("b"), ""},
 		"a key that is no revision":         {"key", []byte("/a"), []byte("b"), "is not the key of a revision"},
-		"a revision with another mark":      {"key", append(revisionKey(3, 0), 'u'), nil, "is not the key of a revision"},
+		"a revision with another mark":      {"key", append(revisionKey(3), 'u'), nil, "is not the key of a revision"},
 		"a revision without its line":       {"key", make([]byte, revisionSize), nil, "is not the key of a revision"},
-		"revision 0":                        {"key", revisionKey(0, 0), nil, "0 is not a revision"},
-		"a revision beyond etcd's numbers":  {"key", revisionKey(1<<63, 0), nil, "is not a revision"},
-		"a value of another revision":       {"key", revisionKey(3, 0), varint(3, 4), "revision 3 holds a key of revision 4"},
-		"a value that is no message":        {"key", revisionKey(3, 0), []byte{0xff, 0xff}, "a revision's value is broken at its byte 0"},
-		"a value with a field of no number": {"key", revisionKey(3, 0), []byte{0, 0}, "is broken"},
-		"a value with a field of odd kind":  {"key", revisionKey(3, 0), varint(1, 4), "is broken"},
-		"a value that was cut off":          {"key", revisionKey(3, 0), []byte{0x0a, 100, 'x'}, "ends within a field"},
-		"a field of all the world":          {"key", revisionKey(3, 0), binary.AppendUvarint([]byte{0x0a}, math.MaxUint64), "ends within a field"},
+		"revision 0":                        {"key", revisionKey(0), nil, "0 is not a revision"},
+		"a revision beyond etcd's numbers":  {"key", revisionKey(1 << 63), nil, "is not a revision"},
+		"a value of another revision":       {"key", revisionKey(3), varint(3, 4), "revision 3 holds a key of revision 4"},
+		"a value that is no message":        {"key", revisionKey(3), []byte{0xff, 0xff}, "a revision's value is broken at its byte 0"},
+		"a value with a field of no number": {"key", revisionKey(3), []byte{0, 0}, "is broken"},
+		"a value with a field of odd kind":  {"key", revisionKey(3), varint(1, 4), "is broken"},
+		"a value that was cut off":          {"key", revisionKey(3), []byte{0x0a, 100, 'x'}, "ends within a field"},
+		"a field of all the world":          {"key", revisionKey(3), binary.AppendUvarint([]byte{0x0a}, math.MaxInt64), "ends within a field"},
+		"a field of more than that":         {"key", revisionKey(3), binary.AppendUvarint([]byte{0x0a}, math.MaxUint64), "is broken"},
 		"an index of other size":            {"meta", []byte("consistent_index"), []byte{1}, "consistent_index has 1 bytes, not 8"},
 		"a term of other size":              {"meta", []byte("term"), make([]byte, 9), "term has 9 bytes"},
 		"a compaction to no revision":       {"meta", []byte("scheduledCompactRev"), make([]byte, revisionSize), "is not a revision"},
@@ -98,7 +99,7 @@ func TestWhatEtcdKeepsIsReadableToIt(t *testing.T) {
 }
 
 func TestRevisionIsTheNewestThereWas(t *testing.T) {
-	database, err := check(etcdLike(t, "meta", []byte("finishedCompactRev"), revisionKey(40, 0)))
+	database, err := check(etcdLike(t, "meta", []byte("finishedCompactRev"), revisionKey(40)))
 	assert.NilError(t, err)
 	assert.Equal(t, database.Revision, int64(40), "compaction has removed the newest key")
 	assert.Equal(t, database.Keys, int64(1))

@@ -1,6 +1,9 @@
 package etcd
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // The wire types of protocol buffers that etcd's messages use.
 const (
@@ -12,7 +15,7 @@ const (
 type field struct {
 	number, wire uint64
 	value        uint64 // of a varint
-	size         uint64 // of the bytes that follow the head
+	size         int64  // of the bytes that follow the head
 	head         int
 }
 
@@ -33,7 +36,10 @@ func parseField(b []byte) (f field, ok bool) {
 	case wireVarint:
 		f.value = value
 	case wireBytes:
-		f.size = value
+		if value > math.MaxInt64 {
+			return f, false
+		}
+		f.size = int64(value)
 	default:
 		return f, false
 	}

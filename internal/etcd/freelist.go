@@ -1,7 +1,5 @@
 package etcd
 
-import "encoding/binary"
-
 const (
 	countElsewhere = 0xFFFF // then the first number in the list is their count
 	idSize         = 8
@@ -21,15 +19,15 @@ func (t *tree) readFreelist() error {
 	if r.flags != flagFreelist {
 		return r.damaged("it is not the list of free pages: its flags are %#x", r.flags)
 	}
-	at, count := int64(pageHeaderSize), uint64(r.count)
+	at, count := int64(pageHeaderSize), int64(r.count)
 	if r.count == countElsewhere {
 		b, err := r.at(at, idSize)
 		if err != nil {
 			return err
 		}
-		at, count = at+idSize, binary.LittleEndian.Uint64(b)
+		at, count = at+idSize, pageNumber(b)
 	}
-	if count > uint64(r.size-at)/idSize {
+	if count < 0 || count > (r.size-at)/idSize {
 		return r.damaged("it counts %d free pages, more than it has room for", count)
 	}
 	for count > 0 {
@@ -41,14 +39,14 @@ func (t *tree) readFreelist() error {
 		if err := t.noteFree(r, ids); err != nil {
 			return err
 		}
-		at, count = at+int64(n)*idSize, count-n
+		at, count = at+n*idSize, count-n
 	}
 	return nil
 }
 
 func (t *tree) noteFree(r *run, ids []byte) error {
 	for ; len(ids) > 0; ids = ids[idSize:] {
-		page := binary.LittleEndian.Uint64(ids)
+		page := pageNumber(ids)
 		switch {
 		case page < firstPage || page >= t.pages:
 			return r.damaged("it names page %d as free, and there are %d", page, t.pages)

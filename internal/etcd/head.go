@@ -27,7 +27,7 @@ func ReadHead(beginning []byte) (Head, error) {
 	return Head{PageSize: m.pageSize, Bytes: m.bytes(), Torn: torn}, nil
 }
 
-func (m meta) bytes() int64 { return int64(m.pages) * int64(m.pageSize) }
+func (m meta) bytes() int64 { return m.pages * int64(m.pageSize) }
 
 // readBeginning reads what ReadHead wants.
 func readBeginning(f io.ReaderAt, size int64) ([]byte, error) {

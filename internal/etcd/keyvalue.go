@@ -22,10 +22,10 @@ func readKeyValue(value content) (modified uint64, err error) {
 			return 0, value.run.damaged("a revision's value is broken at its byte %d", at)
 		}
 		at += int64(f.head)
-		if f.size > uint64(value.size-at) {
+		if f.size > value.size-at {
 			return 0, value.run.damaged("a revision's value ends within a field")
 		}
-		at += int64(f.size)
+		at += f.size
 		if f.number == fieldModified {
 			modified = f.value
 		}

@@ -36,8 +36,8 @@ func (l *logWriter) record(kind uint64, data ...[]byte) *logWriter {
 		frame |= uint64(0x80|pad) << 56
 		body = append(body, make([]byte, pad)...)
 	}
-	l.Write(binary.LittleEndian.AppendUint64(nil, frame))
-	l.Write(body)
+	_, _ = l.Write(binary.LittleEndian.AppendUint64(nil, frame)) // a buffer takes all
+	_, _ = l.Write(body)                                         // see above
 	return l
 }
 

@@ -3,7 +3,6 @@ package etcd
 import (
 	"encoding/binary"
 	"hash/fnv"
-	"math"
 	"math/bits"
 )
 
@@ -19,8 +18,8 @@ const (
 	metaSummed     = 56 // of its bytes, those that the checksum is over
 	minPageSize    = 512
 	maxPageSize    = 64 << 10
-	firstPage      = 2 // behind the meta pages
-	noFreelist     = math.MaxUint64
+	firstPage      = 2       // behind the meta pages
+	noFreelist     = -1      // as a page number: all bits are set
 	maxPages       = 1 << 27 // 512 GiB of the usual pages: two bits each are 32 MiB
 
 	flagBranch   = 0x01
@@ -32,15 +31,15 @@ const (
 // meta is one meta page.
 type meta struct {
 	pageSize int
-	root     uint64 // the page of the root bucket
-	freelist uint64 // the page of the list of free pages, or noFreelist
-	pages    uint64 // the high-water mark: how many pages there are
+	root     int64 // the page of the root bucket
+	freelist int64 // the page of the list of free pages, or noFreelist
+	pages    int64 // the high-water mark: how many pages there are
 	tx       uint64
 	misnamed bool // the header before it is not a meta page's; bbolt does not look
 }
 
 // parseMeta reads the meta page with a number from its first bytes.
-func parseMeta(page []byte, number uint64) (meta, error) {
+func parseMeta(page []byte, number int64) (meta, error) {
 	if len(page) < pageHeaderSize+metaSize {
 		return meta{}, damage{ErrNotBolt.Error(), ErrNotBolt}
 	}
@@ -59,28 +58,34 @@ func parseMeta(page []byte, number uint64) (meta, error) {
 	}
 	m := meta{
 		pageSize: int(binary.LittleEndian.Uint32(b[8:])),
-		root:     binary.LittleEndian.Uint64(b[16:]),
-		freelist: binary.LittleEndian.Uint64(b[32:]),
-		pages:    binary.LittleEndian.Uint64(b[40:]),
+		root:     pageNumber(b[16:]),
+		freelist: pageNumber(b[32:]),
+		pages:    pageNumber(b[40:]),
 		tx:       binary.LittleEndian.Uint64(b[48:]),
-		misnamed: binary.LittleEndian.Uint64(page) != number || binary.LittleEndian.Uint16(page[8:]) != flagMeta,
+		misnamed: pageNumber(page) != number || binary.LittleEndian.Uint16(page[8:]) != flagMeta,
 	}
 	return m, m.plausible(number)
+}
+
+// pageNumber reads a page's number, or how many there are. What is beyond all numbers comes out negative, and so out of
+// range as well.
+func pageNumber(b []byte) int64 {
+	return int64(binary.LittleEndian.Uint64(b)) //nolint:gosec // see above
 }
 
 // metaSum is what a meta page's checksum must be: FNV-1a.
 func metaSum(b []byte) uint64 {
 	sum := fnv.New64a()
-	sum.Write(b[:metaSummed])
+	_, _ = sum.Write(b[:metaSummed]) // promised never to fail
 	return sum.Sum64()
 }
 
 // plausible judges a meta page whose checksum is right.
-func (m meta) plausible(number uint64) error {
+func (m meta) plausible(number int64) error {
 	switch {
 	case m.pageSize < minPageSize || m.pageSize > maxPageSize || m.pageSize&(m.pageSize-1) != 0:
 		return damaged("meta page %d gives pages of %d bytes", number, m.pageSize)
-	case m.pages < firstPage+1 || m.pages > maxPages:
+	case m.pages <= firstPage || m.pages > maxPages:
 		return damaged("meta page %d counts %d pages", number, m.pages)
 	}
 	return nil

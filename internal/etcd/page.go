@@ -21,8 +21,8 @@ type run struct {
 	held  []byte
 	spare []byte
 
-	number   uint64 // where it lies; inline, the page it lies in
-	said     uint64 // what its header says
+	number   int64 // where it lies; inline, the page it lies in
+	said     int64 // what its header says
 	flags    uint16
 	count    int
 	overflow uint32
@@ -38,8 +38,8 @@ func (r *run) damaged(format string, args ...any) error {
 }
 
 // load reads the first page of a run.
-func (r *run) load(file io.ReaderAt, number uint64, pageSize int) error {
-	r.file, r.number, r.start = file, number, int64(number)*int64(pageSize)
+func (r *run) load(file io.ReaderAt, number int64, pageSize int) error {
+	r.file, r.number, r.start = file, number, number*int64(pageSize)
 	if cap(r.held) < pageSize {
 		r.held = make([]byte, pageSize)
 	}
@@ -53,14 +53,14 @@ func (r *run) load(file io.ReaderAt, number uint64, pageSize int) error {
 }
 
 // inline takes the page in a bucket's value, which lies in the page with a number.
-func (r *run) inline(value []byte, number uint64) {
+func (r *run) inline(value []byte, number int64) {
 	r.file, r.number, r.start, r.size = nil, number, 0, int64(len(value))
 	r.held = append(r.held[:0], value...)
 	r.header()
 }
 
 func (r *run) header() {
-	r.said = binary.LittleEndian.Uint64(r.held)
+	r.said = pageNumber(r.held)
 	r.flags = binary.LittleEndian.Uint16(r.held[8:])
 	r.count = int(binary.LittleEndian.Uint16(r.held[10:]))
 	r.overflow = binary.LittleEndian.Uint32(r.held[12:])
@@ -86,7 +86,7 @@ func (r *run) at(offset int64, n int) ([]byte, error) {
 type element struct {
 	key, value, end int64
 	bucket          bool
-	child           uint64 // of a branch
+	child           int64 // of a branch
 }
 
 // element reads the element i, whose key must lie at start: bbolt writes keys and values one behind the other.
@@ -99,7 +99,7 @@ func (r *run) element(i int, start int64) (element, error) {
 	var flags, pos, keySize, valueSize uint32
 	e := element{}
 	if r.flags == flagBranch {
-		pos, keySize, e.child = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint64(b[8:])
+		pos, keySize, e.child = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), pageNumber(b[8:])
 	} else {
 		flags, pos = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
 		keySize, valueSize = binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])

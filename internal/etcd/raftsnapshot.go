@@ -56,15 +56,15 @@ func (s *RaftSnapshot) parse() {
 		return
 	}
 	data, ok := parseField(s.head[sum.head:])
-	if !ok || data.number != 2 || data.wire != wireBytes || data.size > math.MaxInt64/2 {
+	if !ok || data.number != 2 || data.wire != wireBytes || data.size > math.MaxInt64-snapshotHead {
 		s.verdict = damaged("it has no data behind its checksum")
 		return
 	}
 	s.sum, s.offset = uint32(sum.value), int64(sum.head+data.head)
-	s.size, s.place = s.offset+int64(data.size), s.offset
+	s.size, s.place = s.offset+data.size, s.offset
 	inner := s.head[s.offset:]
 	if store, ok := parseField(inner); ok && store.number == 1 && store.wire == wireBytes && store.size <= data.size {
-		s.place += int64(store.head) + int64(store.size)
+		s.place += int64(store.head) + store.size
 	}
 	s.take(inner)
 }
@@ -105,10 +105,10 @@ func (s *RaftSnapshot) Position() Position { return s.position }
 // readPlace reads raftpb.SnapshotMetadata: the members, the index, the term.
 func (s *RaftSnapshot) readPlace() {
 	metadata, ok := parseField(s.tail)
-	if ok && metadata.number == 2 && metadata.wire == wireBytes && metadata.size == uint64(len(s.tail)-metadata.head) {
+	if ok && metadata.number == 2 && metadata.wire == wireBytes && metadata.size == int64(len(s.tail)-metadata.head) {
 		rest := s.tail[metadata.head:]
 		members, ok := parseField(rest)
-		if ok && members.number == 1 && members.wire == wireBytes && members.size <= uint64(len(rest)-members.head) {
+		if ok && members.number == 1 && members.wire == wireBytes && members.size <= int64(len(rest)-members.head) {
 			rest = rest[members.head+int(members.size):]
 			if rest, ok = numbers(rest, 2, &s.position.Index, &s.position.Term); ok && len(rest) == 0 {
 				return

@@ -82,9 +82,9 @@ func (s *recordReader) readEntry(data []byte, size int64) string {
 	if !ok || kind > maxEntryType {
 		return "it is not an entry"
 	}
-	if behind := uint64(size) - uint64(len(data)-len(rest)); behind > 0 {
+	if behind := size - int64(len(data)-len(rest)); behind > 0 {
 		f, ok := parseField(rest)
-		if !ok || f.number != 4 || f.wire != wireBytes || f.size != behind-uint64(f.head) {
+		if !ok || f.number != 4 || f.wire != wireBytes || f.size != behind-int64(f.head) {
 			return "it is not an entry"
 		}
 	}

@@ -103,7 +103,7 @@ func (r *record) parse() {
 		return
 	}
 	r.data += int64(data.head)
-	if data.size != uint64(r.size-r.data) {
+	if data.size != r.size-r.data {
 		r.odd = "its length and that of its data do not agree"
 	}
 }

@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 )
 
@@ -45,7 +44,7 @@ type frame struct {
 // checkTree sees that the structure of a database is right.
 func checkTree(f io.ReaderAt, m meta, v visitor) error {
 	t := &tree{meta: m, file: f, used: newPageSet(m.pages), free: newPageSet(m.pages), visits: v}
-	for page := range uint64(firstPage) {
+	for page := range int64(firstPage) {
 		t.used.add(page)
 	}
 	if err := t.readFreelist(); err != nil {
@@ -82,7 +81,7 @@ func (t *tree) accounted() error {
 }
 
 // claim loads a run and notes that it is in use, for the first time.
-func (t *tree) claim(r *run, number uint64) error {
+func (t *tree) claim(r *run, number int64) error {
 	if number < firstPage || number >= t.pages {
 		return damaged("page %d is referred to, and there are %d", number, t.pages)
 	}
@@ -92,10 +91,10 @@ func (t *tree) claim(r *run, number uint64) error {
 	if r.said != number {
 		return r.damaged("its header says it is page %d", r.said)
 	}
-	if uint64(r.overflow) >= t.pages-number {
+	if int64(r.overflow) >= t.pages-number {
 		return r.damaged("it runs on for %d pages, and there are %d in all", r.overflow, t.pages)
 	}
-	for page := number; page <= number+uint64(r.overflow); page++ {
+	for page := number; page <= number+int64(r.overflow); page++ {
 		if t.used.has(page) {
 			return damaged("page %d is in use twice", page)
 		}
@@ -123,7 +122,7 @@ func (t *tree) grow(level int) (*frame, error) {
 }
 
 // push goes down to a page. A page without elements is an empty bucket's root; within a tree bbolt leaves none.
-func (t *tree) push(number uint64, level int, lower, upper []byte) error {
+func (t *tree) push(number int64, level int, lower, upper []byte) error {
 	f, err := t.grow(level)
 	if err != nil {
 		return err
@@ -178,7 +177,8 @@ func (f *frame) readKey(i int, e element) error {
 	if err != nil {
 		return err
 	}
-	f.last, f.key = f.key, append(f.last[:0], key...)
+	f.last, f.key = f.key, f.last
+	f.key = append(f.key[:0], key...)
 	switch {
 	case i > 0 && bytes.Compare(f.last, f.key) >= 0:
 		return f.run.damaged("the keys of elements %d and %d are not in order", i-1, i)
@@ -215,7 +215,7 @@ func (t *tree) bucket(f *frame, e element) error {
 	if err != nil {
 		return err
 	}
-	root := binary.LittleEndian.Uint64(value)
+	root := pageNumber(value)
 	if (root == 0) != (size > bucketHeaderSize) {
 		return f.run.damaged("element %d is a bucket of %d bytes with its root in page %d", f.next-1, size, root)
 	}

@@ -75,7 +75,7 @@ func (w *WAL) begin(start int64) {
 	}
 	w.number++
 	size, top := int64(frame&(math.MaxUint64>>8)), frame>>56
-	pad := int64(top &^ 0x80)
+	pad := int64(top & 0x7f)
 	if top != 0 && (top&0x80 == 0 || pad == 0 || pad >= frameSize || (size+pad)%frameSize != 0) || size == 0 {
 		w.verdict = damaged("record %d, at offset %d: its length %#x is none that etcd writes", w.number, start, frame)
 		return
