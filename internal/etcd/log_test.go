@@ -153,3 +153,16 @@ func TestLogNamesItsFiles(t *testing.T) {
 		assert.ErrorContains(t, err, "is not the name of a file of the log")
 	}
 }
+
+func TestLogClaimsTakeNoMemory(t *testing.T) {
+	const claim = 1 << 55 // of the 56 bits that a length has
+	body := append(append(varint(1, kindEntry), varint(2, 1)...), 3<<3|wireBytes)
+	body = binary.AppendUvarint(body, claim-uint64(len(body))-8)
+	file := binary.LittleEndian.AppendUint64(newLog(0).Bytes(), claim)
+	file = append(append(file, body...), bytes.Repeat([]byte{1}, 4<<20)...)
+	bounded(t, 1<<20, func() {
+		s, err := readSegment(t, firstName, file, 64<<10)
+		assert.NilError(t, err)
+		assert.Assert(t, s.Torn, "it agrees with itself, and the file ends before it")
+	})
+}

@@ -3,6 +3,7 @@ package etcd
 import (
 	"bytes"
 	"crypto/sha256"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -25,11 +26,20 @@ func TestTrailerOfARealSnapshotIsRight(t *testing.T) {
 	for _, piece := range []int{1, 31, 32, 33, 50, 4096, len(b)} {
 		assert.NilError(t, trailerOf(t, b, piece), "pieces of %d", piece)
 	}
-	for _, at := range []int{0, 5000, len(b) - 33, len(b) - 32, len(b) - 1} {
+}
+
+func TestEveryChangeOfASnapshotIsFound(t *testing.T) {
+	b := unzipped(t, "snapshot.db.gz")
+	random := rand.New(rand.NewPCG(7, 3))
+	places := []int{0, len(b) - sha256.Size - 1, len(b) - sha256.Size, len(b) - 1}
+	for range 300 {
+		places = append(places, random.IntN(len(b)))
+	}
+	for _, at := range places {
 		changed := bytes.Clone(b)
-		changed[at] ^= 1
-		err := trailerOf(t, changed, 100)
-		assert.ErrorIs(t, err, ErrDamaged)
+		changed[at] ^= 1 << random.IntN(8)
+		err := trailerOf(t, changed, 4096)
+		assert.ErrorIs(t, err, ErrDamaged, "byte %d", at)
 		assert.ErrorContains(t, err, "is not that of the database")
 	}
 }
