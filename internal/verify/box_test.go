@@ -188,3 +188,21 @@ func verified(t testing.TB, data []byte) (*Result, error) {
 		Source: bytes.NewReader(data), Now: written().AddDate(0, 0, 7), Keys: giving(seal.Keys{Passphrase: []byte(passphrase)}),
 	})
 }
+
+// bufferThen gives one reader's bytes and then the other's.
+type bufferThen struct{ first, then io.Reader }
+
+func (b *bufferThen) Read(p []byte) (int, error) {
+	if n, err := b.first.Read(p); err == nil {
+		return n, nil
+	}
+	return b.then.Read(p)
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -18,8 +18,9 @@ const (
 	wrapOpenPGP = "openpgp"
 )
 
-// maxWraps is one more than is known to be done: gzip around and inside a seal.
-const maxWraps = 3
+// maxWraps is how often a wrap is looked for: gzip around and inside a seal is
+// the most that is known to be done.
+const maxWraps = 4
 
 // tarMagic is at tarMagicAt of a tar's first block.
 const (
@@ -110,8 +111,11 @@ func (s *source) close() error {
 	return s.sealed.Close()
 }
 
-// ending gives the tar's reader an ordinary end where a wrap around the tar is
-// damaged, so that each level is judged by what it can see itself.
+// errBroken ends the tar where a wrap around it is damaged.
+var errBroken = errors.New("what stands around the tar is damaged")
+
+// ending keeps what is wrong with a wrap from being taken for the tar's own
+// fault. Behind a message that is whole the tar ends as any other.
 type ending struct {
 	from io.Reader
 	err  error // what is wrong with the wrap
@@ -120,19 +124,28 @@ type ending struct {
 // Read implements io.Reader.
 func (e *ending) Read(p []byte) (int, error) {
 	if e.err != nil {
-		return 0, io.EOF
+		return 0, e.end()
 	}
 	n, err := e.from.Read(p)
-	if packed := new(unzipError); err != nil && !asReadError(err) && (errors.Is(err, seal.ErrDamaged) || errors.As(err, &packed)) {
-		e.err, err = err, io.EOF
+	packed := new(unzipError)
+	if err == nil || asReadError(err) || !errors.Is(err, seal.ErrDamaged) && !errors.As(err, &packed) {
+		return n, err
 	}
-	return n, err
+	e.err = err
+	return n, e.end()
+}
+
+func (e *ending) end() error {
+	if errors.Is(e.err, seal.ErrTrailing) {
+		return io.EOF
+	}
+	return errBroken
 }
 
 // drain reads what the tar's reader has left, because the proof of the seal
 // stands at its end, and returns what is wrong with the wraps.
 func (s *source) drain() error {
-	if _, err := io.Copy(io.Discard, s.plain); err != nil {
+	if _, err := io.Copy(io.Discard, s.plain); err != nil && !errors.Is(err, errBroken) {
 		return err
 	}
 	return s.plain.err

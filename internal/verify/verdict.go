@@ -24,7 +24,12 @@ func (v *verification) result() *Result {
 	}
 	v.judgeSeal()
 	v.judgeTar(r)
-	v.judgeUCP(r)
+	v.describe(r)
+	if v.summary.Complete {
+		v.judgeUCP(r)
+	} else {
+		v.watch.stores.level.handTo(v.ucp) // what was seen is wrong, whatever would have followed
+	}
 	r.Levels = []Level{v.sealedLevel(), v.tar.close(v.summary.Complete), v.ucp.close(v.summary.Complete)}
 	r.Verdict = overall(r.Levels)
 	r.Words = words(r)
@@ -118,22 +123,26 @@ func (v *verification) unproven() {
 		"where the file itself shows it, as databases and certificates do")
 }
 
+// describe tells what the archive says of itself, be it whole or not.
+func (v *verification) describe(r *Result) {
+	r.Volumes = append(r.Volumes, v.watch.rules.volumes()...)
+	r.License = v.watch.rules.license(r.Era)
+	if m := r.Manifest; m != nil {
+		created := m.Created
+		r.Created, r.Node, r.Version, r.InstanceID = &created, m.Node.Name, m.UCP.Version, m.UCP.InstanceID
+	}
+}
+
 func (v *verification) judgeUCP(r *Result) {
 	w := v.watch
 	v.ucp.sound = "what a restore needs is there, and is what it claims to be"
 	w.rules.judge(v.ucp, r.Era, r.Manifest)
-	r.Volumes = append(r.Volumes, w.rules.volumes()...)
-	r.License = w.rules.license(r.Era)
 	if r.Era == EraNone {
 		return
 	}
 	r.Version, r.InstanceID = w.records.judge(v.ucp, r.Era, r.Manifest)
 	r.Certificates = append(r.Certificates, w.certificates.judge(v.ucp, r.Era, v.opts.Now)...)
 	r.Etcd = w.stores.judge(v.ucp, r.Era)
-	if m := r.Manifest; m != nil {
-		created := m.Created
-		r.Created, r.Node = &created, m.Node.Name
-	}
 }
 
 // overall is the gravest verdict of all levels.

@@ -117,7 +117,7 @@ func (v *verification) read(ctx context.Context, in io.Reader) (err error) {
 		return v.blame(err)
 	}
 	v.summary, err = archive.Check(v.source.plain, v.watch)
-	if err == nil {
+	if err == nil || errors.Is(err, errBroken) {
 		err = v.source.drain()
 	}
 	return v.blame(err)
