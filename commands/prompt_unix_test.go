@@ -47,6 +47,7 @@ func newTerminal(t *testing.T) *terminal {
 		_, _ = io.Copy(term, master) // ends with an error when the terminal is closed: that is how a pty ends
 	}()
 	t.Cleanup(func() {
+		term.press(t, "\n") // for a reader that was left behind, without which the terminal would not end
 		assert.Check(t, tty.Close())
 		<-shown
 		assert.Check(t, master.Close())
@@ -163,7 +164,6 @@ func TestACancelAtThePromptGivesTheTerminalItsEchoBack(t *testing.T) {
 	assert.Error(t, err, "cancelled before anything was touched")
 	assert.Equal(t, failure.KindOf(err), failure.Cancelled)
 	assert.Check(t, reflect.DeepEqual(terminal.settings(t), before), "the echo is off in the operator's shell")
-	terminal.press(t, "\n") // for the reader that was left behind
 }
 
 func TestOnlyAYesIsAYes(t *testing.T) {
@@ -197,7 +197,6 @@ func TestACancelAtTheQuestionIsACancel(t *testing.T) {
 	err := <-answered
 	assert.Error(t, err, "cancelled before anything was touched")
 	assert.Equal(t, failure.KindOf(err), failure.Cancelled)
-	terminal.press(t, "\n") // for the reader that was left behind
 }
 
 func TestNobodyIsAskedWithoutATerminal(t *testing.T) {

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode"
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
@@ -134,6 +136,29 @@ func TestTheEntriesAreListedOnStandardOutputAlone(t *testing.T) {
 		"./docker-ucp/manifest.json", "./ucp-controller.json", "./docker-ucp/report.json", "./docker-ucp/SHA256SUMS",
 	})
 	assert.Check(t, cmp.Contains(o.stderr.String(), "\nsealed   not sealed "))
+}
+
+func TestAHostileNameReachesNoTerminal(t *testing.T) {
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, name := range []string{"./ucp-kv/" + hostile, "./../" + hostile, "./ucp-node-certs/" + hostile + ".pem"} {
+		assert.NilError(t, w.WriteHeader(&tar.Header{
+			Name: name, Typeflag: tar.TypeReg, Size: 5, Mode: 0o600, Uname: hostile, Format: tar.FormatGNU,
+		}))
+		_, err := w.Write([]byte("hello"))
+		assert.NilError(t, err)
+	}
+	assert.NilError(t, w.Close())
+	file := inFolder(t, out.Bytes())
+	for _, args := range [][]string{{"--list"}, {"--list", "--jsonlog"}, {"--format", "json"}, {}} {
+		o := execute(t, append([]string{"verify", file}, args...)...)
+		assert.Equal(t, o.status(), 3, "%v", o.err)
+		shown := o.stdout.String() + o.stderr.String() + o.err.Error()
+		assert.Check(t, cmp.Contains(shown, "evil"))
+		for _, r := range shown {
+			assert.Assert(t, r == '\n' || unicode.IsPrint(r), "%q: %q in %q", args, r, shown)
+		}
+	}
 }
 
 func TestNoFileIsNoName(t *testing.T) {
