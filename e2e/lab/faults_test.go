@@ -54,6 +54,22 @@ func TestANodeComesBackFromAPowerCutWithItsDisk(t *testing.T) {
 	}
 }
 
+func TestANodeWithAPausedContainerCanBeSwitchedOff(t *testing.T) {
+	l := startLab(t, Options{})
+	node, ctx := l.Nodes[0], t.Context()
+	engine := connect(t, node)
+	assert.NilError(t, ImportTools(ctx, engine))
+	assert.NilError(t, engine.ContainerPause(ctx, runContainer(t, engine, ToolsImage, "sleep", "1000")))
+	done := make(chan error, 1)
+	go func() { done <- node.PowerOff() }()
+	select {
+	case err := <-done:
+		assert.NilError(t, err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("the node does not end")
+	}
+}
+
 func TestACutNetworkIsSilentAndLeavesTheSocket(t *testing.T) {
 	l := startLab(t, Options{})
 	node := l.Nodes[0]

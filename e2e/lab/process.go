@@ -51,8 +51,9 @@ func (p process) state() string {
 	return state
 }
 
-// end kills p and waits until nothing is left of it. A process that is gone already is no error.
-func (p process) end() error {
+// end kills p and waits until nothing is left of it. A process that is gone already is no error. What release does,
+// between the signal and the wait, lets the processes below p end.
+func (p process) end(release func() error) error {
 	if p.state() == "" {
 		return nil
 	}
@@ -64,6 +65,9 @@ func (p process) end() error {
 		return handle.Release()
 	}
 	if err := handle.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("end process %d: %w", p.Pid, err)
+	}
+	if err := release(); err != nil {
 		return fmt.Errorf("end process %d: %w", p.Pid, err)
 	}
 	// A child of ours must be reaped. When it is somebody else's, Wait says so at once.
