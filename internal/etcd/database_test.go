@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"testing"
 
@@ -167,6 +168,42 @@ func TestOneMetaPageIsEnoughAndItIsSaid(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestDatabaseThatWasCutOff(t *testing.T) {
+	b := unzipped(t, "snapshot.db.gz")
+	for _, size := range []int{2 * 4096, HeadSize - 1, HeadSize, 60*4096 - 1} {
+		_, err := check(b[:size])
+		assert.Error(t, err, fmt.Sprintf("the database has 245760 bytes, and the file ends after %d", size))
+		assert.ErrorIs(t, err, ErrDamaged)
+	}
+}
+
+func TestNewEtcdHasNoKeys(t *testing.T) {
+	b := makeBolt(t, bolt.Options{}, func(db *bolt.DB) {
+		assert.NilError(t, db.Update(func(tx *bolt.Tx) error {
+			_, err1 := tx.CreateBucket([]byte("key"))
+			_, err2 := tx.CreateBucket([]byte("meta"))
+			return errors.Join(err1, err2)
+		}))
+	})
+	database, err := check(b)
+	assert.NilError(t, err)
+	assert.DeepEqual(t, *database, Database{PageSize: os.Getpagesize(), Pages: 6, Revision: 1})
+}
+
+func TestEtcdNestsNoBuckets(t *testing.T) {
+	b := makeBolt(t, bolt.Options{}, func(db *bolt.DB) {
+		assert.NilError(t, db.Update(func(tx *bolt.Tx) error {
+			_, err1 := tx.CreateBucket([]byte("meta"))
+			keys, err2 := tx.CreateBucket([]byte("key"))
+			_, err3 := keys.CreateBucket(revisionKey(2))
+			return errors.Join(err1, err2, err3)
+		}))
+	})
+	_, err := check(b)
+	assert.ErrorContains(t, err, `a bucket lies within bucket "key"`)
+	assert.ErrorIs(t, err, ErrNotEtcd)
 }
 
 // failing fails to read from an offset on.

@@ -117,20 +117,21 @@ func TestUnfinishedWritesAreToldFromDamage(t *testing.T) {
 		torn bool
 		want string
 	}{
-		"nothing is wrong":                        {whole, false, ""},
-		"the room ahead is empty":                 {room, false, ""},
-		"a sector within the last record is lost": {change(room, 1024, zeros[:]...), true, ""},
-		"its first sector is lost":                {change(room, start+8, make([]byte, sector-start-8)...), true, ""},
-		"the file ends within it":                 {whole[:2000], true, ""},
-		"the file ends within its frame":          {whole[:start+5], true, ""},
-		"a sector far behind the end is not lost": {change(room, len(whole)+2048, 1), true, ""},
-		"a byte of it has changed":                {change(room, 1024, 'y'), false, "record 4, at offset 72: its checksum is wrong"},
-		"half a sector is lost":                   {change(room, 1024, zeros[:256]...), false, "its checksum is wrong"},
-		"its length reaches into the empty room":  {change(room, start+1, 0x1f), false, "its length and that of its data do not agree"},
-		"its length reaches behind the file":      {change(room, start+5, 1), false, "do not agree"},
-		"its length is none":                      {change(room, start+7, 0xff), false, "is none that etcd writes"},
-		"it has no length, and content":           {change(room, start, zeros[:8]...), false, "no record begins here"},
-		"its padding holds something":             {change(room, len(whole)-1, 1), false, "its padding holds something"},
+		"nothing is wrong":                         {whole, false, ""},
+		"the room ahead is empty":                  {room, false, ""},
+		"a sector within the last record is lost":  {change(room, 1024, zeros[:]...), true, ""},
+		"its first sector is lost":                 {change(room, start+8, make([]byte, sector-start-8)...), true, ""},
+		"the file ends within it":                  {whole[:2000], true, ""},
+		"the file ends within its frame":           {whole[:start+5], true, ""},
+		"its beginning is lost, and the file ends": {append(bytes.Clone(whole[:start+8]), make([]byte, 200)...), true, ""},
+		"a sector far behind the end is not lost":  {change(room, len(whole)+2048, 1), true, ""},
+		"a byte of it has changed":                 {change(room, 1024, 'y'), false, "record 4, at offset 72: its checksum is wrong"},
+		"half a sector is lost":                    {change(room, 1024, zeros[:256]...), false, "its checksum is wrong"},
+		"its length reaches into the empty room":   {change(room, start+1, 0x1f), false, "its length and that of its data do not agree"},
+		"its length reaches behind the file":       {change(room, start+5, 1), false, "do not agree"},
+		"its length is none":                       {change(room, start+7, 0xff), false, "is none that etcd writes"},
+		"it has no length, and content":            {change(room, start, zeros[:8]...), false, "no record begins here"},
+		"its padding holds something":              {change(room, len(whole)-1, 1), false, "its padding holds something"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := readSegment(t, firstName, test.file, 1000)
