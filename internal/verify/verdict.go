@@ -100,7 +100,7 @@ func (v *verification) judgeTar(r *Result) {
 	if s.Second > 0 && v.source.message == nil {
 		v.tar.note("", "%s", v.cut(s.Second, len(r.Wrapped) > 0))
 	}
-	size := fmt.Sprintf("%d entries, %s; ", s.Entries, units.HumanSize(float64(s.Bytes)))
+	size := fmt.Sprintf("%s, %s; ", counted(s.Entries, "entry", "entries"), units.HumanSize(float64(s.Bytes)))
 	switch {
 	case s.Manifest != nil && s.HeadersProven:
 		v.tar.sound = size + "complete, every byte as it was written"
@@ -109,8 +109,17 @@ func (v *verification) judgeTar(r *Result) {
 		v.tar.note("", "the archive has no checksum of its headers, as this release writes it: a changed owner, mode or time would not be noticed in a plain copy")
 	default:
 		v.tar.sound = size + "reads through to its end"
-		v.unproven()
+		if r.Era == EraStopped || r.Era == EraOnline {
+			v.unproven()
+		}
 	}
+}
+
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // unproven says what nobody can know of an archive that carries no checksums.

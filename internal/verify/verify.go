@@ -45,7 +45,7 @@ func Run(ctx context.Context, talk Talk, opts Options) (*Result, error) {
 	}
 	result, err := v.run(ctx, talk)
 	if err = errors.Join(err, v.watch.close()); err != nil {
-		return nil, fmt.Errorf("verify %s: %w", v.name(), err)
+		return nil, fmt.Errorf("%s: %w", v.name(), err)
 	}
 	if result.Verdict == Unsound {
 		return result, v.damaged(result)
@@ -76,11 +76,9 @@ func (v *verification) run(ctx context.Context, talk Talk) (_ *Result, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	phase := talk.Start("verify", total, progress.Bytes)
-	in := &input{ctx: ctx, from: file, count: phase.Add}
-	err = v.read(ctx, in)
+	in := &input{ctx: ctx, from: file, count: func(int64) {}}
+	err = v.read(ctx, in, func() *progress.Phase { return talk.Start("verify", total, progress.Bytes) })
 	v.size = in.size
-	phase.Done(err)
 	if err != nil {
 		return nil, cancelled(ctx, err)
 	}
@@ -109,13 +107,18 @@ func (v *verification) file() (_ io.ReadCloser, total int64, _ error) {
 }
 
 // read goes through the archive once. What is wrong with it becomes a finding;
-// an error is what kept it from being read.
-func (v *verification) read(ctx context.Context, in io.Reader) (err error) {
+// an error is what kept it from being read. Progress begins when nobody is
+// asked for a key any more.
+func (v *verification) read(ctx context.Context, in *input, begin func() *progress.Phase) (err error) {
 	v.source, err = open(ctx, in, v.unlock)
 	defer func() { err = errors.Join(err, v.source.close()) }()
 	if err != nil {
 		return v.blame(err)
 	}
+	phase := begin()
+	defer func() { phase.Done(err) }()
+	phase.Set(in.size)
+	in.count = phase.Add
 	v.summary, err = archive.Check(v.source.plain, v.watch)
 	if err == nil || errors.Is(err, errBroken) {
 		err = v.source.drain()
