@@ -36,11 +36,11 @@ func (r *rules) judge(l *level, era Era, manifest *archive.Manifest) {
 func (r *rules) none(l *level) {
 	switch {
 	case r.entries == 0:
-		l.fault("", "an empty tar, and no backup of UCP")
+		l.fault("", "no backup of UCP: it is an empty tar")
 	case r.strange != "":
-		l.fault("", "a tar, and no backup of UCP: none of UCP's volumes and databases is in it; it looks like a backup %s", r.strange)
+		l.fault("", "no backup of UCP: none of UCP's volumes and databases is in it; it looks like a backup %s", r.strange)
 	default:
-		l.fault("", "a tar, and no backup of UCP: none of UCP's volumes and databases is in it")
+		l.fault("", "no backup of UCP: none of UCP's volumes and databases is in it")
 	}
 }
 

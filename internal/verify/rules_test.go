@@ -163,8 +163,8 @@ func TestAnArchiveOfTheVendorIsJudgedByItsErasRule(t *testing.T) {
 		"of 3.1, with a config.json in a root CA's volume": {
 			copied(5).with("./ucp-client-root-ca/config.json"), EraStopped, []string{"fault : 28 entries", licenseNote},
 		},
-		"a tar of something else": {listing{names: []string{"./etc/", "./etc/passwd", "ucp-kv"}}, EraNone, []string{"fault : a tar, and no backup of UCP: none of UCP's volumes and databases is in it"}},
-		"an empty tar":            {listing{}, EraNone, []string{"fault : an empty tar, and no backup of UCP"}},
+		"a tar of something else": {listing{names: []string{"./etc/", "./etc/passwd", "ucp-kv"}}, EraNone, []string{"fault : no backup of UCP: none of UCP's volumes and databases is in it"}},
+		"an empty tar":            {listing{}, EraNone, []string{"fault : no backup of UCP: it is an empty tar"}},
 		"a backup of DTR":         {listing{names: []string{"dtr-backup-v2.9.4-online/rethink/a/0"}}, EraNone, []string{"fault : it looks like a backup of DTR"}},
 		"a backup of the swarm":   {listing{names: []string{"./docker-state.json", "./raft/wal"}}, EraNone, []string{"fault : it looks like a backup of a swarm"}},
 	}

@@ -104,10 +104,10 @@ func (v *verification) judgeTar(r *Result) {
 	switch {
 	case s.Manifest != nil && s.HeadersProven:
 		v.tar.sound = size + "complete, every byte as it was written"
-	case s.Manifest != nil:
+	case s.Manifest != nil && s.Complete:
 		v.tar.sound = size + "complete, every file's checksum right"
 		v.tar.note("", "the archive has no checksum of its headers, as this release writes it: a changed owner, mode or time would not be noticed in a plain copy")
-	default:
+	case s.Manifest == nil:
 		v.tar.sound = size + "reads through to its end"
 		if r.Era == EraStopped || r.Era == EraOnline {
 			v.unproven()
@@ -185,7 +185,7 @@ func words(r *Result) string {
 		case l.Name != LevelUCP:
 			return fmt.Sprintf("the archive is damaged or incomplete: %s: %s", l.Name, l.Summary)
 		case r.Era == EraNone:
-			return "the archive is sound, but no backup of UCP: " + l.Summary
+			return "the archive is sound, but it is " + l.Summary
 		default:
 			return "the archive is sound, but " + subject + " in it is not complete: " + l.Summary
 		}

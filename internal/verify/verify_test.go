@@ -211,7 +211,7 @@ func TestAWrongKeyIsNoDamage(t *testing.T) {
 func TestWhatIsNoBackupIsSaidInItsOwnWords(t *testing.T) {
 	r, err := verified(t, vendors(t, []node{{"home/", nil}, {"home/x", []byte("x")}}))
 	assert.Equal(t, failure.KindOf(err), failure.Damaged)
-	assert.ErrorContains(t, err, "the archive is sound, but no backup of UCP")
+	assert.ErrorContains(t, err, "the archive is sound, but it is no backup of UCP: none of")
 	assert.Equal(t, r.Era, EraNone)
 
 	files := volumesOf(t)
