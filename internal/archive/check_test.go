@@ -202,15 +202,6 @@ func TestADamagedByteOfContentIsNeverSound(t *testing.T) {
 	}
 }
 
-func TestAReadErrorAtAnyByteIsReported(t *testing.T) {
-	whole := sample(t)
-	cause := errors.New("connection reset by peer")
-	for n := 0; n <= len(whole); n += 61 {
-		_, err := Check(io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(cause)), nil)
-		assert.ErrorIs(t, err, cause, "byte %d", n)
-	}
-}
-
 func TestPaddingBehindTheArchiveIsFineAndDataIsNot(t *testing.T) {
 	whole := sample(t)
 	assert.NilError(t, check(append(bytes.Clone(whole), make([]byte, 9<<10)...)))

@@ -94,6 +94,7 @@ func (f *foreign) link(target string) error {
 // only: what is written through a link goes where the link says.
 func (f *foreign) remember(path string, k kind) error {
 	var through error
+	// Whatever replaces a folder stands in the folder above it, so that this is the last one then.
 	if parent := parentOf(path); parent != f.parent {
 		if through = f.folders(parent); through == nil {
 			f.parent = parent
@@ -108,7 +109,6 @@ func (f *foreign) remember(path string, k kind) error {
 		f.names.put(path, k) // now it is really there
 		return through
 	}
-	f.parent = "" // it may be one of the folders that this leads through
 	f.names.put(path, max(before, k))
 	switch {
 	case through != nil:
