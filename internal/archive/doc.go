@@ -14,6 +14,10 @@
 // scratch file, and sorted order makes a name that comes twice visible without
 // remembering any.
 //
+// Check reads any other tar as well, such as the vendor's backups are, and says
+// what of it would escape or mislead at extraction. There a bounded set of
+// hashes stands in for the order that nobody promises.
+//
 // Not promised: access and change times, names of owners (numbers only),
 // trusted.* attributes, and sockets, which mean nothing once their process is
 // gone. The package knows no Docker and no encryption.
