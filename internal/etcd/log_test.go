@@ -149,7 +149,7 @@ func TestLogNamesItsFiles(t *testing.T) {
 	s, err := readSegment(t, "00000000000000ff-0000000000000001.wal", newLog(7).Bytes(), 100)
 	assert.NilError(t, err)
 	assert.Equal(t, s.Sequence, uint64(0xff))
-	for _, name := range []string{"", ".wal", "0.tmp", "ff-1.wal", "000000000000000g-0000000000000001.wal", "0000000000000000-0000000000000000.wal.broken"} {
+	for _, name := range []string{"", ".wal", "0.tmp", "0000000000000000-0000000000000000", "ff-1.wal", "000000000000000g-0000000000000001.wal", "0000000000000000-0000000000000000.wal.broken"} {
 		_, err := readSegment(t, name, newLog(0).Bytes(), 100)
 		assert.ErrorContains(t, err, "is not the name of a file of the log")
 	}

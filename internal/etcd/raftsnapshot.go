@@ -77,7 +77,7 @@ func (s *RaftSnapshot) take(p []byte) {
 	s.crc = crc32.Update(s.crc, castagnoli, p)
 	before := min(max(s.place-s.offset, 0), int64(len(p)))
 	s.offset += int64(len(p))
-	if s.tail = append(s.tail, p[before:min(int64(len(p)), before+maxPlace)]...); len(s.tail) > maxPlace {
+	if s.tail = append(s.tail, p[before:]...); len(s.tail) > maxPlace {
 		s.verdict = damaged("more than %d bytes follow the store of version 2", maxPlace)
 	}
 }
