@@ -25,6 +25,9 @@ func backupIsWhole(t *testing.T, s *stage) {
 	assert.Equal(t, info.Mode(), os.FileMode(0o600))
 	assert.DeepEqual(t, files(t, filepath.Dir(archive)), []string{"ucp.tar"})
 
+	verified := s.docker(t, "ucp", "verify", "--passphrase-file", s.pass, archive)
+	assert.Equal(t, verified.code, 0, verified.stderr)
+	mentions(t, verified.stdout, "the backup of UCP 3.1.4 is sound")
 	dir := s.unseal(t, archive)
 	s.sound(t, dir, keys)
 	for _, v := range s.look(t).volumes {
