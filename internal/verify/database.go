@@ -164,35 +164,7 @@ func (s *stores) describe(l *level, log *etcd.Segment) *Etcd {
 	if log != nil {
 		d.MemberID, d.ClusterID = hexID(log.MemberID), hexID(log.ClusterID)
 	}
-	if len(s.torn) == 0 {
-		s.compare(l)
-	}
 	return d
-}
-
-// compare holds the database against the log: etcd writes an entry to the log
-// before it applies it, and keeps all that it has not applied.
-func (s *stores) compare(l *level) {
-	var first, last uint64
-	for i := range s.segments {
-		segment := &s.segments[i]
-		if first == 0 {
-			first = segment.FirstIndex
-		}
-		if segment.Entries > 0 {
-			last = segment.LastIndex
-		}
-		for _, position := range segment.Snapshots {
-			last = max(last, position.Index)
-		}
-	}
-	switch applied := s.database.found.ConsistentIndex; {
-	case last == 0:
-	case applied > last:
-		l.fault(s.database.entry, "the database has entry %d of the log, which ends with %d: the two are not of one moment", applied, last)
-	case first > applied+1:
-		l.fault(s.database.entry, "the database has the log up to entry %d, and the log begins with %d: the two are not of one moment", applied, first)
-	}
 }
 
 // hexID writes an ID as etcdctl does.

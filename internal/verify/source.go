@@ -52,7 +52,7 @@ func open(ctx context.Context, in io.Reader, unlock func(context.Context, *seal.
 	s := &source{}
 	for range maxWraps {
 		buffered := bufio.NewReaderSize(in, 64<<10)
-		s.plain = &ending{from: buffered}
+		s.plain = &ending{ctx: ctx, from: buffered}
 		head, err := buffered.Peek(tarMagicAt + len(tarMagic))
 		if err != nil && !errors.Is(err, io.EOF) {
 			return s, err
@@ -117,6 +117,7 @@ var errBroken = errors.New("what stands around the tar is damaged")
 // ending keeps what is wrong with a wrap from being taken for the tar's own
 // fault. Behind a message that is whole the tar ends as any other.
 type ending struct {
+	ctx  context.Context //nolint:containedctx // a reader has no other way to hear of its end
 	from io.Reader
 	err  error // what is wrong with the wrap
 }
@@ -125,6 +126,9 @@ type ending struct {
 func (e *ending) Read(p []byte) (int, error) {
 	if e.err != nil {
 		return 0, e.end()
+	}
+	if err := context.Cause(e.ctx); err != nil { // in a long hole nothing further down is asked
+		return 0, err
 	}
 	n, err := e.from.Read(p)
 	packed := new(unzipError)

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"regexp"
@@ -36,6 +37,8 @@ type stores struct {
 	folder   string // etcd's member folder
 	segments []etcd.Segment
 	torn     []string // segments with an error, which no chain is made of
+	marks    []etcd.Position
+	unread   []Finding // raft snapshots that are damaged: etcd starts from an older one if there is one
 }
 
 func newStores() *stores { return &stores{} }
@@ -58,6 +61,10 @@ func (s *stores) watch(h *tar.Header) io.WriteCloser {
 		}
 		return &logFile{s, h.Name, etcd.NewWAL(path.Base(name))}
 	case raftSnapEntry.MatchString(name):
+		if len(s.marks)+len(s.unread) >= maxSegments {
+			s.level.fault(h.Name, "more than %d raft snapshots", maxSegments)
+			return nil
+		}
 		return &raftSnapFile{s, h.Name, etcd.NewRaftSnapshot()}
 	case dumpEntry.MatchString(name):
 		s.dumped = true
@@ -82,7 +89,7 @@ func (s *stores) close() error {
 // judge hands on what was found and adds what only all files together show.
 func (s *stores) judge(l *level, era Era) *Etcd {
 	s.level.handTo(l)
-	log := s.judgeLog(l)
+	log := s.judgeFolder(l)
 	if s.database == nil {
 		s.missing(l, era)
 		return nil
@@ -102,26 +109,52 @@ func (s *stores) missing(l *level, era Era) {
 	}
 }
 
-// judgeLog chains the segments, whatever order they came in.
-func (s *stores) judgeLog(l *level) *etcd.Segment {
-	if len(s.segments) == 0 {
-		if s.database != nil && !s.database.snapshot && len(s.torn) == 0 {
-			l.fault("./"+s.folder+"/wal", "no log beside the database: etcd does not start without one")
+// judgeFolder holds the parts of etcd's data folder against each other, in
+// whatever order they came. It returns the newest file of the log.
+func (s *stores) judgeFolder(l *level) *etcd.Segment {
+	slices.SortFunc(s.segments, func(a, b etcd.Segment) int { return cmp.Compare(a.Name, b.Name) })
+	fits := s.fits(l)
+	for _, f := range s.unread {
+		if fits {
+			l.warn(f.Entry, "%s; etcd goes on from an older one", f.Text)
+		} else {
+			l.fault(f.Entry, "%s", f.Text)
 		}
+	}
+	if len(s.segments) == 0 {
 		return nil
 	}
-	slices.SortFunc(s.segments, func(a, b etcd.Segment) int { return cmp.Compare(a.Name, b.Name) })
 	last := &s.segments[len(s.segments)-1]
-	if len(s.torn) > 0 {
-		return last // said already, and no chain to be had
-	}
-	if err := etcd.Chain(s.segments); err != nil {
-		l.fault("./"+s.folder+"/wal", "%s", err)
-	}
 	if last.Torn {
 		l.warn("./"+s.folder+"/wal/"+last.Name, "its last record was not written to its end; etcd drops it when it starts")
 	}
 	return last
+}
+
+// fits says whether etcd would start from what is there.
+func (s *stores) fits(l *level) bool {
+	data := s.database != nil && !s.database.snapshot
+	switch {
+	case len(s.torn) > 0: // said already, and no chain to be had
+		return false
+	case len(s.segments) == 0 && data:
+		l.fault("./"+s.folder+"/wal", "no log beside the database: etcd does not start without one")
+		return false
+	case len(s.segments) == 0:
+		return false
+	}
+	if err := etcd.Chain(s.segments); err != nil {
+		l.fault("./"+s.folder+"/wal", "%s", err)
+		return false
+	}
+	if !data || s.database.found == nil {
+		return false
+	}
+	if err := etcd.Agree(s.database.found, s.segments, s.marks); err != nil {
+		l.fault("./"+s.folder, "the parts of etcd's data folder are not of one moment: %s", err)
+		return false
+	}
+	return true
 }
 
 // logFile is one file of the log.
@@ -148,13 +181,19 @@ func (f *logFile) Close() error {
 type raftSnapFile struct {
 	stores *stores
 	entry  string
-	io.WriteCloser
+	*etcd.RaftSnapshot
 }
 
 // Close implements io.Closer.
 func (f *raftSnapFile) Close() error {
-	if err := f.WriteCloser.Close(); err != nil {
-		f.stores.level.fault(f.entry, "%s", err)
+	err := f.RaftSnapshot.Close()
+	if place := f.Position(); err == nil && path.Base(f.entry) != place.String()+".snap" {
+		err = fmt.Errorf("it stands for %s, and its name for another place in the log", place)
 	}
+	if err != nil {
+		f.stores.unread = append(f.stores.unread, Finding{Entry: f.entry, Text: err.Error()})
+		return nil
+	}
+	f.stores.marks = append(f.stores.marks, f.Position())
 	return nil
 }

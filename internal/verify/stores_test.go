@@ -71,14 +71,29 @@ func TestDamageOfEtcdIsFoundWithoutChecksums(t *testing.T) {
 				delete(files, lastLog)
 				delete(files, dataFolder+"wal/0000000000000006-000000000000025f.wal")
 			},
-			"./" + dataFolder + "snap/db", "not of one moment",
+			"./ucp-kv/datav3/member", "not of one moment",
 		},
 		"no log": {removeLog, "./" + dataFolder + "wal", "etcd does not start without one"},
-		"a raft snapshot": {
+		"every raft snapshot": {
 			func(files map[string][]byte) {
-				flip(files[dataFolder+"snap/0000000000000002-00000000000002f3.snap"], 100)
+				for name, content := range files {
+					if strings.HasSuffix(name, ".snap") {
+						flip(content, 100)
+					}
+				}
 			},
 			"./" + dataFolder + "snap/0000000000000002-00000000000002f3.snap", "",
+		},
+		"a raft snapshot of another name": {
+			func(files map[string][]byte) {
+				for name, content := range files {
+					if strings.HasSuffix(name, ".snap") {
+						delete(files, name)
+						files[strings.Replace(name, "0002-", "0003-", 1)] = content
+					}
+				}
+			},
+			"./" + dataFolder + "snap/0000000000000003-00000000000002f3.snap", "its name for another",
 		},
 	}
 	for name, test := range tests {
@@ -88,7 +103,7 @@ func TestDamageOfEtcdIsFoundWithoutChecksums(t *testing.T) {
 			assert.Assert(t, slices.ContainsFunc(level.Findings, func(f Finding) bool {
 				return f.Severity == Fault && f.Entry == test.entry && strings.Contains(f.Text, test.text)
 			}), "%v", level.Findings)
-			assert.Assert(t, r.Etcd == nil || test.entry != "./"+dataFolder+"snap/db" || test.text == "not of one moment")
+			assert.Assert(t, r.Etcd == nil || test.entry != "./"+dataFolder+"snap/db")
 		})
 	}
 }
@@ -120,6 +135,13 @@ func TestATornEndOfTheLogIsAWarning(t *testing.T) {
 	})
 	assert.Equal(t, level.Verdict, SoundWithWarnings)
 	assert.Equal(t, mentions(t, &level, Warning, "not written to its end"), "./"+lastLog)
+}
+
+func TestEtcdGoesOnFromAnOlderSnapshot(t *testing.T) {
+	newest := dataFolder + "snap/0000000000000002-00000000000002f3.snap"
+	_, level := changed(t, func(files map[string][]byte) { flip(files[newest], 100) })
+	assert.Equal(t, level.Verdict, SoundWithWarnings)
+	assert.Equal(t, mentions(t, &level, Warning, "an older one"), "./"+newest)
 }
 
 func TestTheDumpsAreReadToTheirEnd(t *testing.T) {

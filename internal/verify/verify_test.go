@@ -273,3 +273,20 @@ func TestEveryEntryIsListed(t *testing.T) {
 	_, err = Run(t.Context(), mute(), Options{Source: bytes.NewReader(dumps), Now: written(), List: writerFunc(func([]byte) (int, error) { return 0, full })})
 	assert.ErrorIs(t, err, full)
 }
+
+// In a hole that a stranger's header claims, the tar's reader asks with an empty
+// buffer whether to go on.
+func TestACancelIsHeardByAnEmptyRead(t *testing.T) {
+	own, _, _ := whole(t)
+	for _, data := range [][]byte{own, gzipped(t, own)} {
+		ctx, cancel := context.WithCancel(t.Context())
+		s, err := open(ctx, bytes.NewReader(data), nil)
+		assert.NilError(t, err)
+		_, err = s.plain.Read(nil)
+		assert.NilError(t, err)
+		cancel()
+		_, err = s.plain.Read(nil)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.NilError(t, s.close())
+	}
+}
