@@ -256,7 +256,7 @@ func iotestReader(data []byte, err error) *bufferThen {
 func TestACancelIsHeard(t *testing.T) {
 	own, _, _ := whole(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	source := &bufferThen{bytes.NewReader(own[:len(own)/2]), readerFunc(func(p []byte) (int, error) { cancel(); return 1, nil })}
+	source := &bufferThen{bytes.NewReader(own[:len(own)/2]), readerFunc(func([]byte) (int, error) { cancel(); return 1, nil })}
 	_, err := Run(ctx, mute(), Options{Source: source, Now: written()})
 	assert.Equal(t, failure.KindOf(err), failure.Cancelled)
 }
