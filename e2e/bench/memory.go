@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// watchAgent looks at the agent's process until the returned function is called, which returns its peak resident
-// memory in bytes.
-func (b *bench) watchAgent(ctx context.Context) func() int64 {
+// watch asks for a peak of resident memory until the returned function is called, which returns the most that was said.
+// What the kernel says of a child that has ended does not do: it counts the parent's memory at the fork.
+func watch(ctx context.Context, peak func(context.Context) int64) func() int64 {
 	ctx, cancel := context.WithCancel(ctx)
-	peak := make(chan int64, 1)
+	most := make(chan int64, 1)
 	go func() {
-		var most int64
+		var seen int64
 		for ctx.Err() == nil {
-			most = max(most, b.agentPeak(ctx))
+			seen = max(seen, peak(ctx))
 			select {
 			case <-ctx.Done():
-			case <-time.After(50 * time.Millisecond):
+			case <-time.After(20 * time.Millisecond):
 			}
 		}
-		peak <- most
+		most <- seen
 	}()
-	return func() int64 { cancel(); return <-peak }
+	return func() int64 { cancel(); return <-most }
 }
 
 // agentPeak is what the kernel says was the most so far; zero while there is no agent.
@@ -39,7 +39,15 @@ func (b *bench) agentPeak(ctx context.Context) int64 {
 	if err != nil || state.State.Pid == 0 {
 		return 0
 	}
-	status, err := os.ReadFile(filepath.Join(b.node.Root(), "proc", strconv.Itoa(state.State.Pid), "status"))
+	return peakIn(filepath.Join(b.node.Root(), "proc", strconv.Itoa(state.State.Pid), "status"))
+}
+
+// peakOf is agentPeak of a process of this machine.
+func peakOf(pid int) int64 { return peakIn(filepath.Join("/proc", strconv.Itoa(pid), "status")) }
+
+// peakIn reads it from the process's status file; zero where there is none any more.
+func peakIn(path string) int64 {
+	status, err := os.ReadFile(path)
 	if err != nil {
 		return 0
 	}

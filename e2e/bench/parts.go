@@ -96,9 +96,9 @@ func measureMemory(ctx context.Context, opts options) error {
 		bytes int64
 	}{{"100 MiB", 100 * mib}, {"10 GiB", 10 * gib}} {
 		err := stand(ctx, opts, lab.Options{}, standin.Options{DataBytes: size.bytes, Minimal: true}, func(b *bench) error {
-			watch := b.watchAgent(ctx)
+			agentPeak := watch(ctx, b.agentPeak)
 			own, err := b.backup(ctx)
-			agent := watch()
+			agent := agentPeak()
 			if err != nil {
 				return err
 			}

@@ -29,14 +29,33 @@ func (b *bench) docker(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 func run1(command *exec.Cmd) error {
+	_, err := timed(context.Background(), command)
+	return err
+}
+
+// spent is what a run of a program took.
+type spent struct {
+	wall, cpu time.Duration // cpu with that of its children
+	rss       int64         // its peak resident memory, bytes
+}
+
+// timed runs a program; its error holds what was said on stderr, unless somebody else takes that.
+func timed(ctx context.Context, command *exec.Cmd) (s spent, err error) {
 	var stderr bytes.Buffer
 	if command.Stderr == nil {
 		command.Stderr = &stderr
 	}
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("%v: %w\n%s", command.Args, err, stderr.String())
+	from := time.Now()
+	if err := command.Start(); err != nil {
+		return s, fmt.Errorf("%v: %w", command.Args, err)
 	}
-	return nil
+	peak := watch(ctx, func(context.Context) int64 { return peakOf(command.Process.Pid) })
+	err = command.Wait()
+	s = spent{wall: time.Since(from), cpu: command.ProcessState.UserTime() + command.ProcessState.SystemTime(), rss: peak()}
+	if err != nil {
+		return s, fmt.Errorf("%v: %w\n%s", command.Args, err, stderr.String())
+	}
+	return s, nil
 }
 
 // vendor is the shape of the vendor's backup: stop all, tar and gpg in a container whose output is attached to the
@@ -114,11 +133,11 @@ func (b *bench) backup(ctx context.Context) (o ours, err error) {
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	syscall.Sync() // as above
-	from := time.Now()
-	if err := run1(command); err != nil {
+	took, err := timed(ctx, command)
+	if err != nil {
 		return o, fmt.Errorf("%w\n%s", err, stderr.String())
 	}
-	o.whole = time.Since(from)
+	o.whole, o.rss = took.wall, took.rss
 	var result struct {
 		Downtime int64 `json:"downtime_ms"`
 	}
@@ -126,9 +145,6 @@ func (b *bench) backup(ctx context.Context) (o ours, err error) {
 		return o, err
 	}
 	o.down = time.Duration(result.Downtime) * time.Millisecond
-	if usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		o.rss = usage.Maxrss << 10
-	}
 	o.capture, err = captureTime(stderr.String())
 	return o, errors.Join(err, b.ucp.Healthy(ctx))
 }

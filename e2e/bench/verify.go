@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
-	"time"
 
 	"github.com/docker-ucp/docker-ucp/e2e/lab"
 	"github.com/docker-ucp/docker-ucp/e2e/standin"
@@ -22,25 +21,6 @@ func measureVerify(ctx context.Context, opts options) error {
 	return measureVerifyMemory(ctx, opts)
 }
 
-// spent is what a run of a program took, its children included.
-type spent struct {
-	wall, cpu time.Duration
-	rss       int64 // peak resident memory of the largest process, bytes
-}
-
-func timed(command *exec.Cmd) (s spent, err error) {
-	from := time.Now()
-	if err := run1(command); err != nil {
-		return s, err
-	}
-	s.wall = time.Since(from)
-	s.cpu = command.ProcessState.UserTime() + command.ProcessState.SystemTime()
-	if usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		s.rss = usage.Maxrss << 10
-	}
-	return s, nil
-}
-
 func measureVerifySpeed(ctx context.Context, opts options) error {
 	return stand(ctx, opts, lab.Options{}, standin.Options{DataBytes: gib, Minimal: true}, func(b *bench) error {
 		if _, err := b.backup(ctx); err != nil {
@@ -53,11 +33,11 @@ func measureVerifySpeed(ctx context.Context, opts options) error {
 		syscall.Sync()
 		table := &table{title: "Verifying a sealed archive of 1 GiB on a local disk, page cache warm"}
 		for round := range opts.rounds + 1 {
-			theirs, err := timed(b.list(ctx, b.file("ours.tar")))
+			theirs, err := timed(ctx, b.list(ctx, b.file("ours.tar")))
 			if err != nil {
 				return err
 			}
-			own, err := timed(b.verify(ctx, b.file("ours.tar")))
+			own, err := timed(ctx, b.verify(ctx, b.file("ours.tar")))
 			if err != nil {
 				return err
 			}
@@ -116,7 +96,7 @@ func measureVerifyMemory(ctx context.Context, opts options) error {
 }
 
 func (b *bench) peak(ctx context.Context, t *table, row, file string) error {
-	took, err := timed(b.verify(ctx, file))
+	took, err := timed(ctx, b.verify(ctx, file))
 	if err != nil {
 		return err
 	}
