@@ -7,7 +7,7 @@ import (
 )
 
 // What a caller may have to tell apart; every error of the reading half that
-// is about the message or its keys is one of the two.
+// is about the message or its keys is one of these.
 var (
 	// ErrPassphrase means a wrong passphrase, or no key that opens the message.
 	// A head that is damaged can look the same.
@@ -15,6 +15,9 @@ var (
 	// ErrDamaged means that the message is not what was sealed: changed, cut
 	// short, or with something behind its end.
 	ErrDamaged = errors.New("the message is damaged")
+	// ErrUnsupported means a message that this package does not read, or one that
+	// became so by damage.
+	ErrUnsupported = errors.New("a message of a kind that is not known")
 	// ErrTrailing is that kind of ErrDamaged where a whole message was right and
 	// something stands behind its end.
 	ErrTrailing = fmt.Errorf("%w: something follows its end", ErrDamaged)
@@ -22,7 +25,7 @@ var (
 
 // failure is an error that has its final form: layers above pass it on.
 type failure struct {
-	kind  error // ErrPassphrase, ErrDamaged or nil
+	kind  error // ErrPassphrase, ErrDamaged, ErrUnsupported or nil
 	text  string
 	cause error
 	at    int64 // with ErrTrailing, where it begins; zero where that is not known
@@ -64,7 +67,7 @@ func noKey(format string, args ...any) error {
 }
 
 func unsupported(format string, args ...any) error {
-	return &failure{text: fmt.Sprintf(format, args...)}
+	return &failure{kind: ErrUnsupported, text: fmt.Sprintf(format, args...)}
 }
 
 // inside gives an error from a parser its final form. Errors of the source

@@ -78,8 +78,6 @@ func (f *databaseFile) begin() (err error) {
 	switch {
 	case err != nil:
 		f.refuse("%s", err)
-	case head.Bytes > f.size:
-		f.refuse("the database has %d bytes, and the file ends after %d", head.Bytes, f.size)
 	case head.Bytes > maxDatabase:
 		f.refuse("a database of %s was not looked at; etcd's own limit is 8 GiB", units.BytesSize(float64(head.Bytes)))
 	default:
@@ -115,7 +113,7 @@ func (f *databaseFile) Close() error {
 			f.stores.level.fault(f.entry, "%s", err)
 			err = nil
 		} else if err != nil {
-			err = &readError{fmt.Errorf("look at the copy of %s: %w", f.entry, err)}
+			err = fmt.Errorf("look at the copy of %s: %w", f.entry, err)
 		}
 	}
 	f.judgeTrailer()

@@ -54,6 +54,10 @@ func TestEveryChangeIsFound(t *testing.T) {
 			for range *mutations/len(all) + 1 {
 				s.change(t, random)
 			}
+			for at := s.head; at < s.head+80; at++ { // where every bit has a meaning of its own
+				s.changeAt(t, at, byte(1+random.IntN(255)))
+				s.changeAt(t, len(s.data)-1-at+s.head, byte(1+random.IntN(255)))
+			}
 			for range *truncations/len(all) + 1 {
 				size := random.IntN(len(s.data))
 				assertFound(t, s.verify(t, s.data[:size], size), fmt.Sprintf("%d bytes of %d", size, len(s.data)))
@@ -65,7 +69,11 @@ func TestEveryChangeIsFound(t *testing.T) {
 // change changes one byte that says something.
 func (s *specimen) change(t *testing.T, random *rand.Rand) {
 	t.Helper()
-	at, by := random.IntN(len(s.data)), byte(1+random.IntN(255))
+	s.changeAt(t, random.IntN(len(s.data)), byte(1+random.IntN(255)))
+}
+
+func (s *specimen) changeAt(t *testing.T, at int, by byte) {
+	t.Helper()
 	if at >= s.free[0] && at < s.free[1] {
 		return
 	}

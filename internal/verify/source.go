@@ -115,7 +115,7 @@ func (s *source) close() error {
 var errBroken = errors.New("what stands around the tar is damaged")
 
 // ending keeps what is wrong with a wrap from being taken for the tar's own
-// fault. Behind a message that is whole the tar ends as any other.
+// fault.
 type ending struct {
 	ctx  context.Context //nolint:containedctx // a reader has no other way to hear of its end
 	from io.Reader
@@ -125,25 +125,17 @@ type ending struct {
 // Read implements io.Reader.
 func (e *ending) Read(p []byte) (int, error) {
 	if e.err != nil {
-		return 0, e.end()
+		return 0, errBroken
 	}
 	if err := context.Cause(e.ctx); err != nil { // in a long hole nothing further down is asked
 		return 0, err
 	}
 	n, err := e.from.Read(p)
 	packed := new(unzipError)
-	if err == nil || asReadError(err) || !errors.Is(err, seal.ErrDamaged) && !errors.As(err, &packed) {
-		return n, err
+	if errors.Is(err, seal.ErrDamaged) || errors.As(err, &packed) {
+		e.err, err = err, errBroken
 	}
-	e.err = err
-	return n, e.end()
-}
-
-func (e *ending) end() error {
-	if errors.Is(e.err, seal.ErrTrailing) {
-		return io.EOF
-	}
-	return errBroken
+	return n, err
 }
 
 // drain reads what the tar's reader has left, because the proof of the seal
@@ -221,12 +213,7 @@ func (i *input) Read(p []byte) (int, error) {
 	i.size += int64(n)
 	i.count(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = &readError{fmt.Errorf("read the archive: %w", err)}
+		err = fmt.Errorf("read the archive: %w", err)
 	}
 	return n, err
 }
-
-// readError is an error of the file or the pipe, and not of what is in it.
-type readError struct{ error }
-
-func (e *readError) Unwrap() error { return errors.Unwrap(e.error) }

@@ -169,7 +169,7 @@ func ofVendor(t testing.TB, kind string, data []byte) *specimen {
 	t.Helper()
 	key, err := seal.Unlock(bytes.NewReader(data), seal.Keys{Passphrase: []byte(passphrase)})
 	assert.NilError(t, err)
-	return &specimen{kind: kind, data: data, key: key, head: 64}
+	return &specimen{kind: kind, data: data, key: key, head: 15}
 }
 
 // headOf is how much of a message the lock may take; a little more does not matter.

@@ -59,6 +59,7 @@ func (s *stores) watch(h *tar.Header) io.WriteCloser {
 			s.level.fault(h.Name, "more than %d files of one log", maxSegments)
 			return nil
 		}
+		s.folder = path.Dir(path.Dir(name))
 		return &logFile{s, h.Name, etcd.NewWAL(path.Base(name))}
 	case raftSnapEntry.MatchString(name):
 		if len(s.marks)+len(s.unread) >= maxSegments {
@@ -102,10 +103,10 @@ func (s *stores) missing(l *level, era Era) {
 	switch {
 	case era == EraOurs:
 		l.fault("", "no etcd database: the volume ucp-kv holds all of UCP's configuration")
-	case era == EraStopped && len(s.segments) > 0:
+	case era == EraStopped && len(s.segments) > 0 && !strings.Contains(s.folder, "datav3"):
 		l.warn("", "no etcd database, only its log: as etcd 2 of UCP 1 kept it; nothing more is known of it")
 	case era == EraStopped:
-		l.fault("", "neither an etcd database nor a log of it: the volume ucp-kv holds all of UCP's configuration")
+		l.fault("", "no etcd database: the volume ucp-kv holds all of UCP's configuration")
 	}
 }
 

@@ -55,8 +55,12 @@ func TestDamageOfEtcdIsFoundWithoutChecksums(t *testing.T) {
 			"./" + dataFolder + "snap/db", "not a bbolt database",
 		},
 		"no database": {
+			func(files map[string][]byte) { delete(files, dataFolder+"snap/db") },
+			"", "no etcd database",
+		},
+		"nothing of etcd": {
 			func(files map[string][]byte) { delete(files, dataFolder+"snap/db"); removeLog(files) },
-			"", "neither an etcd database",
+			"", "no etcd database",
 		},
 		"a byte of the log": {
 			func(files map[string][]byte) { flip(files[middleLog], 9000) },
@@ -137,6 +141,20 @@ func TestATornEndOfTheLogIsAWarning(t *testing.T) {
 	assert.Equal(t, mentions(t, &level, Warning, "not written to its end"), "./"+lastLog)
 }
 
+func TestTheLogOfEtcd2IsAWarning(t *testing.T) {
+	_, level := changed(t, func(files map[string][]byte) {
+		for name, content := range files {
+			if rest, found := strings.CutPrefix(name, "ucp-kv/datav3/"); found {
+				delete(files, name)
+				files["ucp-kv/"+rest] = content
+			}
+		}
+		delete(files, "ucp-kv/member/snap/db")
+	})
+	assert.Equal(t, level.Verdict, SoundWithWarnings)
+	mentions(t, &level, Warning, "as etcd 2 of UCP 1 kept it")
+}
+
 func TestEtcdGoesOnFromAnOlderSnapshot(t *testing.T) {
 	newest := dataFolder + "snap/0000000000000002-00000000000002f3.snap"
 	_, level := changed(t, func(files map[string][]byte) { flip(files[newest], 100) })
@@ -192,4 +210,15 @@ func TestNoRoomForADatabaseIsNoDamage(t *testing.T) {
 	assert.Equal(t, failure.KindOf(err), failure.Failed)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.DeepEqual(t, failure.Hints(err), []string{"name a folder with room, such as: TMPDIR=/var/tmp"})
+}
+
+func TestNoKeyIsKeptOnAnyWayOut(t *testing.T) {
+	w := newWatcher(nil)
+	all := newSet(t).entries
+	feed(t, w.certificates.watch, all, 100)
+	f := w.certificates.files["ucp-kv-certs/key.pem"]
+	content := f.content
+	assert.DeepEqual(t, content, all["ucp-kv-certs/key.pem"])
+	assert.NilError(t, w.close())
+	assert.DeepEqual(t, content, make([]byte, len(content)))
 }

@@ -43,6 +43,6 @@ func (s *spool) close() error {
 }
 
 func roomError(err error) error {
-	return failure.WithHint(&readError{fmt.Errorf("make a temporary copy of a database in %s: %w", os.TempDir(), err)},
+	return failure.WithHint(fmt.Errorf("make a temporary copy of a database in %s: %w", os.TempDir(), err),
 		"name a folder with room, such as: TMPDIR=/var/tmp")
 }

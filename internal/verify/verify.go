@@ -132,7 +132,7 @@ func (v *verification) blame(err error) error {
 	switch {
 	case err == nil, errors.Is(err, io.EOF):
 		return nil
-	case asReadError(err), failure.KindOf(err) != failure.Failed:
+	case failure.KindOf(err) != failure.Failed:
 		return err
 	case errors.As(err, &packed) && packed.outer && v.source.message != nil:
 		v.sealed.fault("", "%s", packed)
@@ -144,15 +144,12 @@ func (v *verification) blame(err error) error {
 		v.trailing(err)
 	case errors.Is(err, seal.ErrDamaged):
 		v.sealed.fault("", "%s", err)
+	case errors.Is(err, seal.ErrUnsupported):
+		v.sealed.fault("", "%s: damaged there, or of a kind that this release does not read", err)
 	default:
 		return err
 	}
 	return nil
-}
-
-func asReadError(err error) bool {
-	read := new(readError)
-	return errors.As(err, &read)
 }
 
 // cancelled gives a cancel its kind.

@@ -28,7 +28,7 @@ func newWatcher(list io.Writer) *watcher {
 func (w *watcher) Entry(h *tar.Header) (io.WriteCloser, error) {
 	if w.lister != nil {
 		if err := w.lister.Entry(h); err != nil {
-			return nil, &readError{err}
+			return nil, err
 		}
 	}
 	w.rules.entry(h)
