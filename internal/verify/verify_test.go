@@ -290,3 +290,19 @@ func TestACancelIsHeardByAnEmptyRead(t *testing.T) {
 		assert.NilError(t, s.close())
 	}
 }
+
+func TestSecretsAreWiped(t *testing.T) {
+	_, _, dumps := whole(t)
+	sealed := newGPG(t).seal(t, dumps)
+	phrase := []byte(passphrase)
+	keys := func(context.Context, *seal.Message, int) (seal.Keys, error) { return seal.Keys{Passphrase: phrase}, nil }
+	_, err := Run(t.Context(), mute(), Options{Source: bytes.NewReader(sealed), Now: written(), Keys: keys})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, phrase, make([]byte, len(passphrase)))
+
+	key, err := seal.Unlock(bytes.NewReader(sealed), seal.Keys{Passphrase: []byte(passphrase)})
+	assert.NilError(t, err)
+	_, err = Run(t.Context(), mute(), Options{Source: bytes.NewReader(sealed), Now: written(), Keys: giving(seal.Keys{SessionKey: key})})
+	assert.NilError(t, err)
+	assert.Assert(t, key.IsZero())
+}
