@@ -19,12 +19,19 @@ type Watcher interface {
 	Entry(h *tar.Header) (io.WriteCloser, error)
 }
 
+// Onlooker is a Watcher that is told of the entries too which are a Problem
+// themselves, and so are not shown to Entry.
+type Onlooker interface {
+	Refused(h *tar.Header) error
+}
+
 // Problem is something that is wrong with an archive, at an entry or, where
 // Entry is empty, with the whole. The entry's name is as it stands there: any
 // bytes, cut off where it is longer than 4 KiB.
 type Problem struct {
-	Entry string
-	Text  string
+	Entry  string
+	Text   string
+	Unsafe bool // the entry is as it was written, and must not be extracted
 }
 
 // Error implements error.
@@ -88,7 +95,8 @@ func (s *Summary) add(p Problem) {
 		s.More++
 		return
 	}
-	s.Problems = append(s.Problems, Problem{Entry: shown(p.Entry), Text: shown(p.Text)})
+	p.Entry, p.Text = shown(p.Entry), shown(p.Text)
+	s.Problems = append(s.Problems, p)
 }
 
 // shown cuts off what is too long, without holding on to the rest of it.

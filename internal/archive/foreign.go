@@ -56,8 +56,8 @@ func (f *foreign) entry(header *tar.Header) error {
 	}
 	f.summary.Entries++
 	if err := f.judge(header); err != nil {
-		f.summary.add(Problem{header.Name, err.Error()})
-		return nil // the next header is found without reading what this one holds
+		f.summary.add(Problem{Entry: header.Name, Text: err.Error(), Unsafe: true})
+		return f.refused(header) // the next header is found without reading what this one holds
 	}
 	if kindOf(header.Typeflag) == regularFile && header.Typeflag != tar.TypeLink {
 		header.Typeflag = tar.TypeReg
@@ -71,13 +71,25 @@ func (f *foreign) entry(header *tar.Header) error {
 	return f.content(header.Name, f.tar, io.Discard, to)
 }
 
+// refused tells of an entry that is a Problem.
+func (f *foreign) refused(header *tar.Header) error {
+	onlooker, wants := f.watch.(Onlooker)
+	if !wants {
+		return nil
+	}
+	if err := onlooker.Refused(header); err != nil {
+		return &watchError{header.Name, err}
+	}
+	return nil
+}
+
 // global judges a header that holds for all that follow. GNU tar obeys it where
 // archive/tar does not, so that it may not say anything that would make two
 // archives of one.
 func (f *foreign) global(header *tar.Header) {
 	for key := range header.PAXRecords {
 		if key == "path" || key == "linkpath" || key == "size" || strings.HasPrefix(key, "GNU.sparse.") {
-			f.summary.add(Problem{header.Name, "a global header sets names or sizes of all that follows"})
+			f.summary.add(Problem{Entry: header.Name, Text: "a global header sets names or sizes of all that follows", Unsafe: true})
 			return
 		}
 	}

@@ -153,7 +153,7 @@ func TestContentOfWhatIsNoFileIsAProblem(t *testing.T) {
 		block := (*ustar)(changed[at*blockSize:])
 		octal(block[124:136], 512)
 		copy(changed[at*blockSize:], block.seal(nil))
-		assert.DeepEqual(t, problems(t, changed), []Problem{{name, "claims 512 bytes of content, and is no regular file"}})
+		assert.DeepEqual(t, problems(t, changed), []Problem{{Entry: name, Text: "claims 512 bytes of content, and is no regular file", Unsafe: true}})
 	}
 }
 
@@ -179,7 +179,7 @@ func TestACutOffTarIsAProblem(t *testing.T) {
 }
 
 func TestWhatIsNoTarIsSaidToBeNone(t *testing.T) {
-	assert.DeepEqual(t, problems(t, bytes.Repeat([]byte("no tar"), 1000)), []Problem{{"", "it is no tar"}})
+	assert.DeepEqual(t, problems(t, bytes.Repeat([]byte("no tar"), 1000)), []Problem{{Text: "it is no tar"}})
 	assert.Equal(t, len(problems(t, []byte("short"))), 1)
 }
 

@@ -48,6 +48,15 @@ func cleanPath(name string, folder bool) (string, error) {
 	return path, nil
 }
 
+// LeadsOut says why an entry's symlink leads out of its volume; nil is every
+// other entry.
+func LeadsOut(h *tar.Header) error {
+	if h.Typeflag != tar.TypeSymlink {
+		return nil
+	}
+	return symlink(Path(h.Name), h.Linkname)
+}
+
 // symlink says whether a symlink leads out of its volume, which is the first
 // folder of its path, by what is written in it alone. What does not exist is
 // not looked for.

@@ -203,7 +203,7 @@ func (s *strict) own(name string, size int64) error {
 		found = found && zero(before)
 	}
 	if !found {
-		s.altered = append(s.altered, Problem{name, "its header, or what stands between it and the entry before, is not as it was written"})
+		s.altered = append(s.altered, Problem{Entry: name, Text: "its header, or what stands between it and the entry before, is not as it was written"})
 	}
 	s.held.drop()
 	return nil
@@ -235,10 +235,10 @@ func (s *strict) proven() {
 		return
 	}
 	if digest != s.proof {
-		s.altered = append(s.altered, Problem{"", "the headers are not those that were written: a name, link, owner, mode, time or attribute has changed"})
+		s.altered = append(s.altered, Problem{Entry: "", Text: "the headers are not those that were written: a name, link, owner, mode, time or attribute has changed"})
 	}
 	if !zero(s.held.bytes) {
-		s.altered = append(s.altered, Problem{sumsName, "what follows it is not as it was written"})
+		s.altered = append(s.altered, Problem{Entry: sumsName, Text: "what follows it is not as it was written"})
 	}
 	for _, problem := range s.altered {
 		s.summary.add(problem)

@@ -121,7 +121,7 @@ func (s *sumCheck) compare(want uint64) {
 	case uint32(got) != uint32(want): //nolint:gosec // the half that is the name
 		s.astray = fmt.Sprintf("line %d names %s, and another file stands there in the archive", line, Printable(s.named()))
 	case len(s.found) < maxProblems:
-		s.found = append(s.found, Problem{s.named(), fmt.Sprintf("its content is not what line %d of SHA256SUMS says", line)})
+		s.found = append(s.found, Problem{Entry: s.named(), Text: fmt.Sprintf("its content is not what line %d of SHA256SUMS says", line)})
 	default:
 		s.more++
 	}
@@ -147,11 +147,11 @@ func (s *sumCheck) verdict() (problems []Problem, more int) {
 	switch {
 	case bytes.Equal(s.want.Sum(nil), s.got.Sum(nil)):
 	case s.astray != "":
-		problems = append(problems, Problem{sumsName, s.astray})
+		problems = append(problems, Problem{Entry: sumsName, Text: s.astray})
 	case s.lines != s.files || s.length > 0:
-		problems = append(problems, Problem{sumsName, fmt.Sprintf("has %d lines, the archive %d files", s.lines, s.files)})
+		problems = append(problems, Problem{Entry: sumsName, Text: fmt.Sprintf("has %d lines, the archive %d files", s.lines, s.files)})
 	case len(problems) == 0:
-		problems = append(problems, Problem{sumsName, "does not match the archive's content"})
+		problems = append(problems, Problem{Entry: sumsName, Text: "does not match the archive's content"})
 	}
 	return problems, s.more
 }

@@ -36,7 +36,7 @@ func TestDamageIsFoundBeyondTheFingerprints(t *testing.T) {
 	_, err := s.Write(list)
 	assert.NilError(t, err)
 	problems, more := s.verdict()
-	assert.DeepEqual(t, problems, []Problem{{sumsName, "does not match the archive's content"}})
+	assert.DeepEqual(t, problems, []Problem{{Entry: sumsName, Text: "does not match the archive's content"}})
 	assert.Equal(t, more, 0)
 }
 
@@ -79,7 +79,7 @@ func TestEveryDamagedFileIsNamed(t *testing.T) {
 	assert.Equal(t, len(s.Problems), 3, "%v", s.Problems)
 	for i, problem := range s.Problems {
 		assert.DeepEqual(t, problem, Problem{
-			fmt.Sprintf("./v/\\%03d\n", 7+100*i), fmt.Sprintf("its content is not what line %d of SHA256SUMS says", 9+100*i),
+			Entry: fmt.Sprintf("./v/\\%03d\n", 7+100*i), Text: fmt.Sprintf("its content is not what line %d of SHA256SUMS says", 9+100*i),
 		})
 	}
 	assert.Assert(t, s.Complete)

@@ -36,14 +36,14 @@ func (l *level) add(severity Severity, entry, format string, args []any) {
 }
 
 // close gives the level its verdict. One that was broken off is not judged,
-// unless what was seen of it is enough to find it unsound.
-func (l *level) close(judged bool) Level {
+// unless what was seen of it is enough to find it unsound; otherwise says why.
+func (l *level) close(judged bool, otherwise string) Level {
 	done := Level{Name: l.name, Verdict: Sound, Summary: l.sound, Findings: l.findings, More: l.more}
 	switch {
 	case l.faults > 0:
 		done.Verdict, done.Summary = Unsound, l.first(Fault)
 	case !judged:
-		done.Verdict, done.Summary = NotJudged, "the levels below broke off before its end"
+		done.Verdict, done.Summary = NotJudged, otherwise
 	case l.warnings > 0:
 		done.Verdict = SoundWithWarnings
 	}
@@ -56,14 +56,18 @@ func (l *level) close(judged bool) Level {
 // first is the first finding of a severity, with its place. A fault that was
 // not kept any more follows a hundred findings that say enough.
 func (l *level) first(severity Severity) string {
+	more := ""
+	if l.faults > 1 {
+		more = fmt.Sprintf(" (and %d more)", l.faults-1)
+	}
 	for _, f := range l.findings {
 		if f.Severity != severity {
 			continue
 		}
 		if f.Entry == "" {
-			return f.Text
+			return f.Text + more
 		}
-		return f.Entry + ": " + f.Text
+		return f.Entry + ": " + f.Text + more
 	}
 	return "more is wrong than is listed"
 }

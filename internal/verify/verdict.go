@@ -30,9 +30,13 @@ func (v *verification) result() *Result {
 	} else {
 		v.watch.stores.level.handTo(v.ucp) // what was seen is wrong, whatever would have followed
 	}
-	r.Levels = []Level{v.sealedLevel(), v.tar.close(v.summary.Complete), v.ucp.close(v.summary.Complete)}
+	r.Levels = []Level{
+		v.sealedLevel(),
+		v.tar.close(v.summary.Complete, "the seal is not right, so its content is not believed"),
+		v.ucp.close(v.summary.Complete, "the tar could not be read to its end"),
+	}
 	r.Verdict = overall(r.Levels)
-	r.Words = words(r)
+	r.Words = v.words(r)
 	return r
 }
 
@@ -45,9 +49,12 @@ func (v *verification) era() Era {
 
 // sealedLevel is the level's verdict, which an archive without a seal has not.
 func (v *verification) sealedLevel() Level {
-	done := v.sealed.close(true)
+	done := v.sealed.close(true, "")
 	if v.source.message == nil && done.Verdict == Sound {
-		done.Verdict, done.Summary = NotSealed, "whoever reads the archive holds UCP's keys, and whoever writes to it can change it unnoticed"
+		done.Verdict, done.Summary = NotSealed, "no OpenPGP message"
+	}
+	if done.Verdict == NotSealed && v.summary.Entries > 0 {
+		done.Summary = "whoever reads the archive holds UCP's keys, and whoever writes to it can change it unnoticed"
 	}
 	return done
 }
@@ -93,10 +100,13 @@ func (v *verification) cut(offset int64, unpack bool) string {
 
 func (v *verification) judgeTar(r *Result) {
 	s := v.summary
+	v.unsafe = s.Complete && len(s.Problems) > 0 && s.More == 0
 	for _, problem := range s.Problems {
 		v.tar.fault(problem.Entry, "%s", problem.Text)
+		v.unsafe = v.unsafe && problem.Unsafe
 	}
-	v.tar.more += s.More
+	v.watch.kept.handTo(v.tar)
+	v.tar.more, v.tar.faults = v.tar.more+s.More, v.tar.faults+s.More
 	if s.Second > 0 && v.source.message == nil {
 		v.tar.note("", "%s", v.cut(s.Second, len(r.Wrapped) > 0))
 	}
@@ -128,7 +138,11 @@ func (v *verification) unproven() {
 		v.tar.note("", "the vendor's archives carry no checksums: the seal says that this is what was sealed, not that it was all there then")
 		return
 	}
-	v.tar.note("", "the vendor's archives carry no checksums, and this one has no seal: a byte changed inside a file can only be noticed "+
+	seal := "this one has no seal"
+	if v.source.message != nil {
+		seal = "the seal of this one proves nothing"
+	}
+	v.tar.note("", "the vendor's archives carry no checksums, and "+seal+": a byte changed inside a file can only be noticed "+
 		"where the file itself shows it, as databases and certificates do")
 }
 
@@ -172,7 +186,7 @@ func overall(levels []Level) Verdict {
 }
 
 // words is the verdict in a sentence.
-func words(r *Result) string {
+func (v *verification) words(r *Result) string {
 	subject := "the backup"
 	if r.Version != "" {
 		subject += " of UCP " + r.Version
@@ -182,6 +196,8 @@ func words(r *Result) string {
 			continue
 		}
 		switch {
+		case l.Name == LevelTar && v.unsafe:
+			return "the archive is whole, but not safe to extract: " + l.Summary
 		case l.Name != LevelUCP:
 			return fmt.Sprintf("the archive is damaged or incomplete: %s: %s", l.Name, l.Summary)
 		case r.Era == EraNone:
@@ -198,5 +214,9 @@ func words(r *Result) string {
 
 // damaged is the error beside an unsound result.
 func (v *verification) damaged(r *Result) error {
-	return &failure.Error{Kind: failure.Damaged, Cause: errors.New(v.name() + ": " + r.Words)}
+	hint := "" // of a whole archive: its words say what is wrong with it
+	if v.summary.Entries > 0 && !v.unsafe && (r.Levels[0].Verdict == Unsound || r.Levels[1].Verdict == Unsound) {
+		hint = "copy it again from where it was made, and compare both with sha256sum; or make a new one: docker ucp backup FILE"
+	}
+	return &failure.Error{Kind: failure.Damaged, Cause: errors.New(v.name() + ": " + r.Words), Hint: hint}
 }

@@ -61,6 +61,7 @@ type verification struct {
 	source           *source
 	summary          *archive.Summary
 	size             int64
+	unsafe           bool // the tar is whole, and all that is wrong is what extraction would do
 }
 
 func (v *verification) name() string {

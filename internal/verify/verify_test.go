@@ -295,7 +295,9 @@ func TestSecretsAreWiped(t *testing.T) {
 	_, _, dumps := whole(t)
 	sealed := newGPG(t).seal(t, dumps)
 	phrase := []byte(passphrase)
-	keys := func(context.Context, *seal.Message, int) (seal.Keys, error) { return seal.Keys{Passphrase: phrase}, nil }
+	keys := func(context.Context, *seal.Message, int) (seal.Keys, error) {
+		return seal.Keys{Passphrase: phrase}, nil
+	}
 	_, err := Run(t.Context(), mute(), Options{Source: bytes.NewReader(sealed), Now: written(), Keys: keys})
 	assert.NilError(t, err)
 	assert.DeepEqual(t, phrase, make([]byte, len(passphrase)))
