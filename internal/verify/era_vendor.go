@@ -37,6 +37,8 @@ func (r *rules) none(l *level) {
 	switch {
 	case r.entries == 0:
 		l.fault("", "no backup of UCP: it is an empty tar")
+	case r.below != "" && !isVolume(r.below):
+		l.fault("", "no backup of UCP as it stands: its volumes are in the folder %q, and belong at the top", printable(r.below, 255))
 	case r.strange != "":
 		l.fault("", "no backup of UCP: none of UCP's volumes and databases is in it; it looks like a backup %s", r.strange)
 	default:

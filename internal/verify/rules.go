@@ -42,6 +42,7 @@ type rules struct {
 	settings bool // ucp.toml
 	caConfig bool // as UCP 1 kept it in the volumes of the root CAs
 	strange  string
+	below    string // the folder that UCP's volumes are in, where they are not at the top
 }
 
 // folder is one at the top, which is a volume in a backup of UCP.
@@ -67,6 +68,9 @@ func (r *rules) entry(h *tar.Header) {
 	if top == ownFolder {
 		r.own(place)
 		return
+	}
+	if second, _, _ := strings.Cut(rest, "/"); r.below == "" && isVolume(second) {
+		r.below = strings.Clone(top)
 	}
 	if dump := dumpFolder.FindStringSubmatch(place); dump != nil {
 		r.dump(dump[1], dump[2], h.Size)

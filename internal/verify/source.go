@@ -42,6 +42,7 @@ type source struct {
 	plain   *ending // the tar
 	wraps   []string
 	message *seal.Message // nil where there is no seal
+	looks   string        // what it is by its first bytes, where it is neither
 	sealed  *seal.Reader
 	key     seal.SessionKey
 }
@@ -67,6 +68,7 @@ func open(ctx context.Context, in io.Reader, unlock func(context.Context, *seal.
 			s.wraps = append(s.wraps, wrapOpenPGP)
 			in, err = s.unseal(ctx, buffered, unlock)
 		default:
+			s.looks = looksLike(head)
 			return s, nil
 		}
 		if err != nil {

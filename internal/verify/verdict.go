@@ -101,6 +101,10 @@ func (v *verification) cut(offset int64, unpack bool) string {
 func (v *verification) judgeTar(r *Result) {
 	s := v.summary
 	v.unsafe = s.Complete && len(s.Problems) > 0 && s.More == 0
+	if s.Entries == 0 && !s.Complete && v.source.looks != "" {
+		v.tar.fault("", "no tar, and no OpenPGP message: %s", v.source.looks)
+		return
+	}
 	for _, problem := range s.Problems {
 		v.tar.fault(problem.Entry, "%s", problem.Text)
 		v.unsafe = v.unsafe && problem.Unsafe
@@ -196,6 +200,8 @@ func (v *verification) words(r *Result) string {
 			continue
 		}
 		switch {
+		case l.Name == LevelTar && r.Entries == 0 && v.source.looks != "":
+			return "this is no backup: " + l.Summary
 		case l.Name == LevelTar && v.unsafe:
 			return "the archive is whole, but not safe to extract: " + l.Summary
 		case l.Name != LevelUCP:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
@@ -72,7 +71,7 @@ func (v *verification) name() string {
 }
 
 func (v *verification) run(ctx context.Context, talk Talk) (_ *Result, err error) {
-	file, total, err := v.file()
+	file, total, err := v.file(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -87,13 +86,13 @@ func (v *verification) run(ctx context.Context, talk Talk) (_ *Result, err error
 }
 
 // file opens what is to be verified; total is zero where nobody knows it.
-func (v *verification) file() (_ io.ReadCloser, total int64, _ error) {
+func (v *verification) file(ctx context.Context) (_ io.ReadCloser, total int64, _ error) {
 	if v.opts.Path == "" {
 		return io.NopCloser(v.opts.Source), 0, nil
 	}
-	file, err := os.Open(v.opts.Path)
+	file, err := openFile(ctx, v.opts.Path)
 	if err != nil {
-		return nil, 0, err.(*os.PathError).Err //nolint:errorlint,errcheck,forcetypeassert // os.Open promises it
+		return nil, 0, cancelled(ctx, err)
 	}
 	info, err := file.Stat()
 	switch {
