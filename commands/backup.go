@@ -171,6 +171,8 @@ func (o *backupOptions) core(cmd *cobra.Command, path string) (backup.Options, e
 	switch {
 	case o.compress != "none" && o.compress != "zlib":
 		return core, usage(cmd, "--compress is none or zlib, not "+o.compress)
+	case core.Compress && o.lock.noPassphrase:
+		return core, usage(cmd, "--compress compresses before sealing, and --no-passphrase seals nothing; pipe a plain archive through gzip")
 	case core.Clone != backup.CloneAuto && core.Clone != backup.CloneAlways && core.Clone != backup.CloneNever:
 		return core, usage(cmd, "--clone is auto, always or never, not "+o.clone)
 	case o.format != "text" && o.format != "json":

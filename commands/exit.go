@@ -2,6 +2,7 @@ package commands
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -55,6 +56,41 @@ func harmless(words string) string {
 		}
 		return unicode.ReplacementChar
 	}, words)
+}
+
+// inOneLine keeps the name of a file from breaking an error's line in two.
+func inOneLine(err error, path string) error {
+	if err == nil || shown(path) == path {
+		return err
+	}
+	return &lineError{err, path}
+}
+
+type lineError struct {
+	error
+
+	path string
+}
+
+// Error implements error.
+func (e *lineError) Error() string {
+	return strings.ReplaceAll(e.error.Error(), e.path, shown(e.path))
+}
+
+// Unwrap makes errors.Is and errors.As see the cause.
+func (e *lineError) Unwrap() error { return e.error }
+
+// shown writes what is not printable in a name as Go does in a string, such as \n.
+func shown(name string) string {
+	var text strings.Builder
+	for _, r := range name {
+		if unicode.IsPrint(r) {
+			text.WriteRune(r)
+			continue
+		}
+		text.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+	}
+	return text.String()
 }
 
 // arguments gives the docker CLI's own checks of arguments the exit status that it gives to wrong flags.

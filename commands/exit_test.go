@@ -32,6 +32,7 @@ func TestWrongUsageIsToldAndConnectsNothing(t *testing.T) {
 		"json beside the archive":                     {"backup --format json", "--format json needs FILE: standard output is the archive's"},
 		"json beside the archive, with -":             {"backup --format json -", "--format json needs FILE: standard output is the archive's"},
 		"no compression of that name":                 {"backup --compress lz4 f", "--compress is none or zlib, not lz4"},
+		"compressing what is not sealed":              {"backup --no-passphrase --compress zlib f", "pipe a plain archive through gzip"},
 		"no way of cloning of that name":              {"backup --clone maybe f", "--clone is auto, always or never, not maybe"},
 		"no format of that name":                      {"backup --format xml f", "--format is text or json, not xml"},
 		"no progress of that name":                    {"backup --progress loud f", `unknown progress mode "loud": use auto, plain, json or quiet`},
@@ -69,7 +70,7 @@ func TestFlagsThatGoTogetherGetAsFarAsTheEngine(t *testing.T) {
 	for _, args := range []string{
 		"backup FILE", "backup --file FILE", "backup --file FILE FILE", "backup", "backup -", "backup --file -",
 		"backup --format json FILE", "backup --format json --dry-run", "backup --dry-run",
-		"backup --passphrase-file key --recipient key FILE", "backup --no-passphrase FILE", "backup --stop-timeout 0s FILE",
+		"backup --passphrase-file key --recipient key FILE", "backup --no-passphrase FILE", "backup --no-passphrase --compress none FILE", "backup --compress zlib FILE", "backup --stop-timeout 0s FILE",
 		"backup --security-opt a --security-opt b --exclude-volume c --exclude-volume d FILE", "backup -i -y -q -D FILE",
 	} {
 		t.Run(args, func(t *testing.T) {
@@ -100,6 +101,7 @@ func TestEveryKindOfFailureHasTheStatusThatTheHelpSays(t *testing.T) {
 		assert.Check(t, errors.As(err, &status))
 		assert.Equal(t, status.StatusCode, want.status)
 		assert.Check(t, cmp.Contains(exitStatus, fmt.Sprintf("\n  %-4d %s", want.status, want.words)))
+		assert.Check(t, strings.Contains(verifyStatus, fmt.Sprintf("\n  %-4d ", want.status)) == (kind != failure.Attention))
 	}
 }
 

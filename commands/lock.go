@@ -126,7 +126,7 @@ func addRecipients(lock *seal.Lock, path string) (err error) {
 	defer func() { err = errors.Join(err, file.Close()) }()
 	keys, err := seal.ReadRecipients(file, path)
 	if err != nil {
-		return failure.Refuse(err, exportKey)
+		return failure.Refuse(noKeys(err, path), exportKey)
 	}
 	lock.Recipients = append(lock.Recipients, keys...)
 	return nil

@@ -115,12 +115,15 @@ func unsetenv(t *testing.T, name string) {
 	assert.NilError(t, os.Unsetenv(name))
 }
 
-func TestAnEmptyPassphraseInTheEnvironmentIsRefusedAndNotTakenForNone(t *testing.T) {
+func TestAnEmptyPassphraseInTheEnvironmentIsNoneThatWasGivenAndNotNoneOnPurpose(t *testing.T) {
 	t.Setenv(passphraseVariable, "")
 	var options lockOptions
 	assert.NilError(t, options.phrase.take())
 	lock, err := options.read(t.Context(), piped("", io.Discard), &spoken{})
-	assert.Error(t, err, "the passphrase has 0 characters; a backup needs at least 12")
+	assert.Error(t, err, "no passphrase given")
+	assert.Equal(t, failure.KindOf(err), failure.Refused)
+	_, set := os.LookupEnv(passphraseVariable)
+	assert.Check(t, !set)
 	assert.Check(t, lock == nil || len(lock.Passphrase) == 0)
 }
 

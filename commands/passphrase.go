@@ -21,7 +21,7 @@ type passphraseOptions struct {
 	value       string
 	file        string
 	named       bool    // --passphrase was given, be it empty
-	environment *string // what UCP_PASSPHRASE held; nil when it was not set
+	environment *string // what UCP_PASSPHRASE held; nil when it was not set, or empty
 }
 
 func (o *passphraseOptions) addFlags(flags *pflag.FlagSet) {
@@ -30,13 +30,15 @@ func (o *passphraseOptions) addFlags(flags *pflag.FlagSet) {
 }
 
 // take reads the passphrase out of the environment and out of the sight of what is started from here: the docker CLI
-// reaches an ssh endpoint through a program that inherits the environment, and may send it on.
+// reaches an ssh endpoint through a program that inherits the environment, and may send it on. An empty one is none.
 func (o *passphraseOptions) take() error {
 	value, set := os.LookupEnv(passphraseVariable)
 	if !set {
 		return nil
 	}
-	o.environment = &value
+	if value != "" {
+		o.environment = &value
+	}
 	if err := os.Unsetenv(passphraseVariable); err != nil {
 		return fmt.Errorf("take %s out of the environment: %w", passphraseVariable, err)
 	}
@@ -72,12 +74,23 @@ func (o *passphraseOptions) read(talk talker) ([]byte, error) {
 	return nil, nil
 }
 
+// whence says where a passphrase that does not fit came from, and where another may come from.
+func (o *passphraseOptions) whence() string {
+	switch {
+	case o.named:
+		return "the passphrase came from --passphrase; for another: --passphrase-file FILE"
+	case o.file != "":
+		return "the passphrase came from the first line of " + shown(o.file) + "; without --passphrase-file you are asked for it on the terminal"
+	}
+	return "the passphrase came from the environment variable " + passphraseVariable + "; for another: --passphrase-file FILE"
+}
+
 // readPassphrase takes a file's first line without its end, be that of Unix or of Windows. GnuPG takes a carriage return
 // for a part of the passphrase, which nobody who types it would.
 func readPassphrase(path string) ([]byte, error) {
 	content, err := readBeginning(path, longestPassphrase)
 	if err != nil {
-		return nil, failure.Refuse(fmt.Errorf("read the passphrase: %w", err), "name a file that you can read: --passphrase-file FILE")
+		return nil, failure.Refuse(fmt.Errorf("read the passphrase: %w", err), readableFile("passphrase-file", path))
 	}
 	line, _, _ := bytes.Cut(content, []byte("\n"))
 	if len(line) > longestPassphrase {
@@ -89,6 +102,14 @@ func readPassphrase(path string) ([]byte, error) {
 
 // longestPassphrase is far beyond what anybody types, and bounds what is read of a file that is another than was meant.
 const longestPassphrase = 64 << 10
+
+// readableFile is the hint where the file that a flag names cannot be read.
+func readableFile(flag, path string) string {
+	if path == "-" {
+		return "for standard input: --" + flag + " /dev/stdin"
+	}
+	return "name a file that you can read: --" + flag + " FILE"
+}
 
 // readBeginning reads one byte more than the limit of a longer file.
 func readBeginning(path string, limit int64) (content []byte, err error) {

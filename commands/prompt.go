@@ -14,6 +14,9 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 )
 
+// untouched is what a cancel of a question says where the answer would have changed something.
+const untouched = "cancelled before anything was touched"
+
 // confirm asks and takes y or yes for a yes; the end of the input is a no.
 func confirm(ctx context.Context, dockerCLI command.Cli, question string) error {
 	if !dockerCLI.In().IsTerminal() {
@@ -22,7 +25,7 @@ func confirm(ctx context.Context, dockerCLI command.Cli, question string) error 
 	if _, err := io.WriteString(dockerCLI.Err(), question); err != nil {
 		return fmt.Errorf("ask: %w", err)
 	}
-	answer, err := await(ctx, func() (string, error) {
+	answer, err := await(ctx, untouched, func() (string, error) {
 		line, err := bufio.NewReader(dockerCLI.In()).ReadString('\n')
 		if errors.Is(err, io.EOF) {
 			err = nil
@@ -43,13 +46,14 @@ func confirm(ctx context.Context, dockerCLI command.Cli, question string) error 
 
 // keyboard is where a secret is typed, and the screen that its question stands on.
 type keyboard struct {
-	fd     int
-	screen io.Writer
+	fd        int
+	screen    io.Writer
+	cancelled string // what a cancel says
 }
 
 // standardKeyboard is that of a command whose standard input is a terminal.
 func standardKeyboard(dockerCLI command.Cli) keyboard {
-	return keyboard{int(dockerCLI.In().FD()), dockerCLI.Err()}
+	return keyboard{int(dockerCLI.In().FD()), dockerCLI.Err(), untouched}
 }
 
 // promptSecret asks for a secret without showing it.
@@ -61,7 +65,7 @@ func (k keyboard) promptSecret(ctx context.Context, question string) (_ []byte, 
 	if _, err := io.WriteString(k.screen, question); err != nil {
 		return nil, fmt.Errorf("ask for a passphrase: %w", err)
 	}
-	secret, err := await(ctx, func() ([]byte, error) { return readPassword(k.fd) })
+	secret, err := await(ctx, k.cancelled, func() ([]byte, error) { return readPassword(k.fd) })
 	if ctx.Err() != nil {
 		err = errors.Join(err, term.Restore(k.fd, before)) // the reader was left behind with the echo off
 	}
@@ -77,9 +81,9 @@ func readPassword(fd int) ([]byte, error) {
 	return secret, nil
 }
 
-// await runs read and gives up on it when the context ends: a read of a terminal cannot be called back, and the
+// await runs read and gives up on it when the context ends, with these words: a read of a terminal cannot be called back, and the
 // program ends soon after.
-func await[T any](ctx context.Context, read func() (T, error)) (T, error) {
+func await[T any](ctx context.Context, words string, read func() (T, error)) (T, error) {
 	type outcome struct {
 		value T
 		err   error
@@ -92,7 +96,7 @@ func await[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	select {
 	case <-ctx.Done():
 		var none T
-		return none, failure.Cancel(errors.New("cancelled before anything was touched"))
+		return none, failure.Cancel(errors.New(words))
 	case o := <-done:
 		return o.value, o.err
 	}

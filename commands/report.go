@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -14,7 +15,8 @@ import (
 // longestCell bounds what of a name in an archive is shown: a path may have thousands of bytes.
 const longestCell = 400
 
-// printReport tells a result as a table for people, a write for each line, the verdict in words last.
+// printReport tells a result as a table for people, a write for each line; last comes the verdict in words, of what is
+// sound.
 func printReport(w io.Writer, r *verify.Result) error {
 	out := &report{w: w}
 	for _, level := range r.Levels {
@@ -31,7 +33,9 @@ func printReport(w io.Writer, r *verify.Result) error {
 		}
 	}
 	out.facts(r)
-	out.line(cell(r.Words))
+	if r.Verdict != verify.Unsound { // else the error says it, on standard error
+		out.line(shown(cmp.Or(r.File, standardInput)) + ": " + cell(r.Words))
+	}
 	return out.err
 }
 
@@ -85,9 +89,16 @@ func (o *report) facts(r *verify.Result) {
 		o.fact("certs", fmt.Sprintf("%s; the first to expire, on %s, is that of %s",
 			number(len(r.Certificates), "certificate"), first.NotAfter.UTC().Format(time.DateOnly), first.Entry))
 	}
-	if r.License != "" {
+	if r.License != "" && judged(r, verify.LevelUCP) {
 		o.fact("license", r.License)
 	}
+}
+
+// judged says that a level was looked at to its end.
+func judged(r *verify.Result, level string) bool {
+	return !slices.ContainsFunc(r.Levels, func(l verify.Level) bool {
+		return l.Name == level && l.Verdict == verify.NotJudged
+	})
 }
 
 func (o *report) fact(name, text string) { o.line(fmt.Sprintf("%-8s %s", name, cell(text))) }

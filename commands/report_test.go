@@ -66,6 +66,7 @@ func TestAResultIsATableForPeople(t *testing.T) {
 	early := verified()
 	early.Era = verify.EraStopped
 	early.Etcd = nil
+	early.Verdict = verify.Unsound
 	early.Levels[1] = verify.Level{Name: verify.LevelTar, Verdict: verify.Unsound, Summary: "./a: its checksum is wrong", Findings: []verify.Finding{
 		{Severity: verify.Fault, Entry: "./a", Text: "its checksum is wrong"}, {Severity: verify.Fault, Entry: "./b", Text: "its checksum is wrong"},
 	}}
@@ -96,7 +97,7 @@ const hostile = "\x1b[2J\u009b2J\x7f\u202e\r\n\u2028evil\xff\U000e0001"
 
 func hostileResult() *verify.Result {
 	r := verified()
-	r.Words, r.Version, r.InstanceID, r.Node, r.License = hostile, hostile, hostile, hostile, hostile
+	r.File, r.Words, r.Version, r.InstanceID, r.Node, r.License = hostile, hostile, hostile, hostile, hostile, hostile
 	for i := range r.Levels {
 		r.Levels[i].Summary = hostile
 		r.Levels[i].Findings = []verify.Finding{{Severity: verify.Fault, Entry: hostile, Text: "at " + hostile}}
@@ -129,6 +130,37 @@ func TestWhatAnArchiveSaysCannotCommandATerminal(t *testing.T) {
 	}
 }
 
+func TestTheLastLineNamesTheFileOfWhatIsSound(t *testing.T) {
+	for file, want := range map[string]string{"": "standard input", "pf.tar": "pf.tar", "a\nb": `a\nb`} {
+		for verdict, sound := range map[verify.Verdict]bool{verify.Sound: true, verify.SoundWithWarnings: true, verify.Unsound: false} {
+			r := verified()
+			r.File, r.Verdict = file, verdict
+			var table bytes.Buffer
+			assert.NilError(t, printReport(&table, r))
+			assert.Equal(t, strings.HasSuffix(table.String(), "\n"+want+": "+r.Words+"\n"), sound, "%s", &table)
+			assert.Equal(t, strings.Contains(table.String(), r.Words), sound)
+		}
+	}
+}
+
+func TestALicenseIsToldOfWhereItWasLookedFor(t *testing.T) {
+	r := verified()
+	r.Levels[2].Verdict = verify.NotJudged
+	var table bytes.Buffer
+	assert.NilError(t, printReport(&table, r))
+	assert.Check(t, !strings.Contains(table.String(), "license") && strings.Contains(table.String(), "\nbackup "), "%s", &table)
+}
+
+func TestQuietStillPrintsTheJSONThatWasAskedFor(t *testing.T) {
+	var stdout bytes.Buffer
+	dockerCLI := piped("", brokenOut{})
+	dockerCLI.out = streams.NewOut(&stdout)
+	r := verified()
+	r.Verdict = verify.Sound
+	assert.NilError(t, (&verifyOptions{format: "json", talk: talkOptions{quiet: true}}).print(dockerCLI, &spoken{}, r))
+	assert.Check(t, json.Valid(stdout.Bytes()))
+}
+
 func TestALongNameIsCutInTheTableAlone(t *testing.T) {
 	r := verified()
 	r.Node = strings.Repeat("é", 100_000)
@@ -150,7 +182,10 @@ func TestTheResultStandsWhereTheListLeavesRoom(t *testing.T) {
 		said           bool
 	}{
 		"no list":                          {verifyOptions{}, verify.Sound, true, false, false},
-		"no list, and quiet":               {verifyOptions{talk: talkOptions{quiet: true}}, verify.Sound, true, false, false},
+		"no list, and quiet":               {verifyOptions{talk: talkOptions{quiet: true}}, verify.Sound, false, false, false},
+		"quiet, with warnings":             {verifyOptions{talk: talkOptions{quiet: true}}, verify.SoundWithWarnings, true, false, false},
+		"quiet, and unsound":               {verifyOptions{talk: talkOptions{quiet: true}}, verify.Unsound, true, false, false},
+		"quiet, and a log of JSON":         {verifyOptions{list: true, talk: talkOptions{quiet: true, jsonLog: true}}, verify.Sound, false, false, false},
 		"a list":                           {verifyOptions{list: true}, verify.Sound, false, true, false},
 		"a list, and quiet":                {verifyOptions{list: true, talk: talkOptions{quiet: true}}, verify.Sound, false, false, false},
 		"a list, and quiet, with warnings": {verifyOptions{list: true, talk: talkOptions{quiet: true}}, verify.SoundWithWarnings, false, true, false},

@@ -38,7 +38,7 @@ DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.`,
 	return root
 }
 
-// exitStatus ends every command's help, so that a script's author finds it without the documents.
+// exitStatus ends the help of a command that has none of its own, so that a script's author finds it without the documents.
 const exitStatus = `
 
 EXIT STATUS

@@ -2,13 +2,13 @@ package commands
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"gotest.tools/v3/assert"
-	"gotest.tools/v3/assert/cmp"
 	"gotest.tools/v3/golden"
 )
 
@@ -53,9 +53,15 @@ func TestEveryVerbEndsItsHelpWithTheExitStatuses(t *testing.T) {
 		}
 		_, statuses, found := strings.Cut(cmd.Long, "\n\nEXIT STATUS\n")
 		assert.Check(t, found)
-		for _, status := range []string{"0", "1", "2", "3", "4", "5", "125", "130"} {
-			assert.Check(t, cmp.Contains("\n"+statuses, "\n  "+status+" "))
+		want := []string{"0", "1", "2", "3", "4", "5", "125", "130"}
+		if cmd.Name() == "verify" {
+			want = slices.DeleteFunc(want, func(status string) bool { return status == "2" }) // it leaves nothing that needs a person
 		}
+		var got []string
+		for line := range strings.Lines(statuses) {
+			got = append(got, strings.Fields(line)[0])
+		}
+		assert.DeepEqual(t, got, want)
 	})
 }
 

@@ -15,6 +15,9 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
 
+// standardInput is the name of what has none.
+const standardInput = "standard input"
+
 // promptTries is how often a wrong secret may be typed, as gpg has it.
 const promptTries = 3
 
@@ -61,7 +64,7 @@ type unlocker struct {
 func newUnlocker(opts *unlockOptions, dockerCLI command.Cli, talk talker, path string) *unlocker {
 	u := &unlocker{opts: opts, dockerCLI: dockerCLI, talk: talk, archive: path, openTerminal: openTerminal}
 	if path == "" {
-		u.archive, u.piped = "standard input", true
+		u.archive, u.piped = standardInput, true
 	}
 	return u
 }
@@ -74,11 +77,14 @@ func (u *unlocker) keys(ctx context.Context, m *seal.Message, attempt int) (seal
 	case given && attempt == 1:
 		return u.given(ctx, m)
 	case given, !m.ForPassphrase(), attempt > promptTries:
-		return seal.Keys{}, u.locked(m)
+		return seal.Keys{}, u.locked(m, !given && attempt > 1)
 	}
-	passphrase, err := u.ask(ctx, attempt, "Passphrase for "+harmless(u.archive)+": ")
-	if errors.Is(err, errNoTerminal) {
-		return seal.Keys{}, u.locked(m)
+	passphrase, err := u.ask(ctx, attempt, "Passphrase for "+shown(u.archive)+": ")
+	switch {
+	case errors.Is(err, errNoTerminal):
+		return seal.Keys{}, u.locked(m, false)
+	case errors.Is(err, errNothingTyped):
+		return seal.Keys{}, failure.Lock(err, u.whatOpens(m, attempt > 1))
 	}
 	return seal.Keys{Passphrase: passphrase}, err
 }
@@ -93,8 +99,14 @@ func (u *unlocker) given(ctx context.Context, m *seal.Message) (keys seal.Keys, 
 	if keys.Passphrase, err = u.opts.phrase.read(u.talk); err != nil {
 		return seal.Keys{}, err
 	}
-	if u.opts.phrase.given() && len(keys.Passphrase) == 0 && len(u.opts.identities) == 0 {
-		return seal.Keys{}, failure.Lock(errors.New("the passphrase that was given is empty"), whatOpens(m))
+	if len(u.opts.identities) == 0 {
+		switch {
+		case !m.ForPassphrase():
+			clear(keys.Passphrase)
+			return seal.Keys{}, u.locked(m, false)
+		case len(keys.Passphrase) == 0:
+			return seal.Keys{}, failure.Lock(errors.New("the passphrase that was given is empty"), u.whatOpens(m, false))
+		}
 	}
 	for _, path := range u.opts.identities {
 		if len(m.ForKeys()) == 0 {
@@ -111,16 +123,25 @@ func (u *unlocker) given(ctx context.Context, m *seal.Message) (keys seal.Keys, 
 }
 
 // locked says that there is nothing more to offer, and what would open the archive.
-func (u *unlocker) locked(m *seal.Message) error {
-	_, err := m.Unlock(seal.Keys{}) // which says for whom the message is locked
-	if err == nil {
-		err = errors.New("no key opens the archive")
+func (u *unlocker) locked(m *seal.Message, typed bool) error {
+	_, err := m.Unlock(seal.Keys{}) // which says why a message without locks cannot be opened
+	switch n := len(m.ForKeys()); {
+	case m.ForPassphrase():
+		err = errors.New("the archive is locked with a passphrase, and none was given")
+	case n == 1:
+		err = errors.New("the archive is locked for a private key, and none was given")
+	case n > 1:
+		err = fmt.Errorf("the archive is locked for %d private keys, and none was given", n)
 	}
-	return failure.Lock(err, whatOpens(m))
+	return failure.Lock(err, u.whatOpens(m, typed))
 }
 
-// errNoTerminal means that nobody can be asked.
-var errNoTerminal = errors.New("no terminal")
+var (
+	// errNoTerminal means that nobody can be asked.
+	errNoTerminal = errors.New("no terminal")
+	// errNothingTyped means that somebody was asked and does not want to answer.
+	errNothingTyped = errors.New("no passphrase was typed")
+)
 
 // ask lets somebody type a passphrase on the terminal, wherever that is.
 func (u *unlocker) ask(ctx context.Context, attempt int, question string) (_ []byte, err error) {
@@ -132,14 +153,19 @@ func (u *unlocker) ask(ctx context.Context, attempt int, question string) (_ []b
 			return nil, errNoTerminal // a script has none, and what it should do stands in the hint
 		}
 		defer func() { err = errors.Join(err, tty.Close()) }()
-		board = keyboard{int(tty.Fd()), tty}
+		board = keyboard{fd: int(tty.Fd()), screen: tty}
 	case !u.dockerCLI.In().IsTerminal():
 		return nil, errNoTerminal
 	}
+	board.cancelled = "cancelled"
 	if attempt > 1 {
 		if _, err := io.WriteString(board.screen, "wrong passphrase; try again\n"); err != nil {
 			return nil, fmt.Errorf("ask for a passphrase: %w", err)
 		}
 	}
-	return board.promptSecret(ctx, question)
+	typed, err := board.promptSecret(ctx, question)
+	if errors.Is(err, io.EOF) || err == nil && len(typed) == 0 {
+		return nil, errNothingTyped
+	}
+	return typed, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -88,16 +89,18 @@ func TestAnArchiveOpensWithWhatWasGiven(t *testing.T) {
 		"a passphrase in the environment":                               {short, nil, unlockOptions{phrase: inEnvironment(short)}, "", ""},
 		"a passphrase in sight":                                         {short, nil, unlockOptions{phrase: passphraseOptions{named: true, value: short}}, "", ""},
 		"a flag goes before the environment":                            {short, nil, unlockOptions{phrase: passphraseOptions{named: true, value: short, environment: new(string)}}, "", ""},
-		"a wrong one":                                                   {short, nil, unlockOptions{phrase: inFile(t, "another")}, "wrong passphrase, or the message is damaged", "it opens with a passphrase: --passphrase-file FILE, or UCP_PASSPHRASE"},
-		"a wrong one in the environment":                                {short, nil, unlockOptions{phrase: inEnvironment("another")}, "wrong passphrase, or the message is damaged", "--passphrase-file FILE"},
-		"an empty one":                                                  {short, nil, unlockOptions{phrase: inEnvironment("")}, "the passphrase that was given is empty", "--passphrase-file FILE"},
-		"nothing":                                                       {short, nil, unlockOptions{}, "the message is locked with a passphrase, and none was given", "--passphrase-file FILE"},
+		"a wrong one":                                                   {short, nil, unlockOptions{phrase: inFile(t, "another")}, "wrong passphrase, or the message is damaged", "/key.txt; without --passphrase-file you are asked for it on the terminal"},
+		"a wrong one in the environment":                                {short, nil, unlockOptions{phrase: inEnvironment("another")}, "wrong passphrase, or the message is damaged", "the passphrase came from the environment variable UCP_PASSPHRASE; for another: --passphrase-file FILE"},
+		"a wrong one in sight":                                          {short, nil, unlockOptions{phrase: passphraseOptions{named: true, value: "another"}}, "wrong passphrase, or the message is damaged", "the passphrase came from --passphrase; for another: --passphrase-file FILE"},
+		"an empty one in sight":                                         {short, nil, unlockOptions{phrase: passphraseOptions{named: true}}, "the passphrase that was given is empty", "the passphrase came from --passphrase; for another: --passphrase-file FILE"},
+		"an empty one":                                                  {short, nil, unlockOptions{phrase: inFile(t, "")}, "the passphrase that was given is empty", "the passphrase came from the first line of "},
+		"nothing":                                                       {short, nil, unlockOptions{}, "the archive is locked with a passphrase, and none was given", "--passphrase-file FILE"},
 		"a private key":                                                 {"", []string{"rsa.pgp"}, unlockOptions{identities: []string{rsa}}, "", ""},
 		"one of two private keys":                                       {"", []string{"curve25519.pgp"}, unlockOptions{identities: []string{rsa, curve}}, "", ""},
-		"a private key of another":                                      {"", []string{"rsa.pgp"}, unlockOptions{identities: []string{curve}}, "none of the private keys opens the message", "it opens with the private key "},
-		"no private key":                                                {"", []string{"rsa.pgp"}, unlockOptions{}, "the message is locked for the private key ", ": --identity FILE; or, for a key on a card, --session-key-file FILE"},
-		"no private key of two":                                         {"", []string{"rsa.pgp", "curve25519.pgp"}, unlockOptions{}, "the message is locked for the private key ", " or the private key "},
-		"a passphrase where it takes a key":                             {"", []string{"rsa.pgp"}, unlockOptions{phrase: inFile(t, short)}, "the message is locked for the private key ", "--identity FILE"},
+		"a private key of another":                                      {"", []string{"rsa.pgp"}, unlockOptions{identities: []string{curve}}, "none of the private keys opens the message", "it opens with a private key: gpg --export-secret-keys "},
+		"no private key":                                                {"", []string{"rsa.pgp"}, unlockOptions{}, "the archive is locked for a private key, and none was given", "\nor with one on a card: gpg --show-session-key --decrypt ucp.tar 2> FILE > /dev/null; then: --session-key-file FILE"},
+		"no private key of two":                                         {"", []string{"rsa.pgp", "curve25519.pgp"}, unlockOptions{}, "the archive is locked for 2 private keys, and none was given", " > FILE; then: --identity FILE"},
+		"a passphrase where it takes a key":                             {"", []string{"rsa.pgp"}, unlockOptions{phrase: inFile(t, short)}, "the archive is locked for a private key, and none was given", "--identity FILE"},
 		"a key where it takes a passphrase":                             {short, nil, unlockOptions{identities: []string{rsa}}, "the message is locked with a passphrase, and none was given", "--passphrase-file FILE"},
 		"a key for a message for both":                                  {short, []string{"rsa.pgp"}, unlockOptions{identities: []string{rsa}}, "", ""},
 		"a passphrase for a message for both":                           {short, []string{"rsa.pgp"}, unlockOptions{phrase: inEnvironment(short)}, "", ""},
@@ -105,7 +108,7 @@ func TestAnArchiveOpensWithWhatWasGiven(t *testing.T) {
 		"the wrong passphrase and the right key":                        {short, []string{"rsa.pgp"}, unlockOptions{identities: []string{rsa}, phrase: inFile(t, "another")}, "", ""},
 		"a private key with a passphrase":                               {"", []string{"protected.pgp"}, unlockOptions{identities: []string{protected}, phrase: inFile(t, "the key is locked")}, "", ""},
 		"a private key with a passphrase, by variable":                  {"", []string{"protected.pgp"}, unlockOptions{identities: []string{protected}, phrase: inEnvironment("the key is locked")}, "", ""},
-		"a private key with a wrong passphrase":                         {"", []string{"protected.pgp"}, unlockOptions{identities: []string{protected}, phrase: inFile(t, short)}, "wrong passphrase for the private key", "--passphrase-file FILE"},
+		"a private key with a wrong passphrase":                         {"", []string{"protected.pgp"}, unlockOptions{identities: []string{protected}, phrase: inFile(t, short)}, "wrong passphrase for the private key", "the passphrase came from the first line of "},
 		"a private key and no passphrase for it":                        {"", []string{"protected.pgp"}, unlockOptions{identities: []string{protected}}, "has a passphrase of its own, and none was given", "--passphrase-file FILE"},
 		"a private key of another and the archive, with one passphrase": {"the key is locked", []string{"rsa.pgp"}, unlockOptions{identities: []string{protected}, phrase: inFile(t, "the key is locked")}, "", ""},
 		"a private key that nobody needs stays shut":                    {short, nil, unlockOptions{identities: []string{protected}, phrase: inFile(t, short)}, "", ""},
@@ -122,9 +125,32 @@ func TestAnArchiveOpensWithWhatWasGiven(t *testing.T) {
 			}
 			assert.ErrorContains(t, err, test.want)
 			assert.Equal(t, failure.KindOf(err), failure.Locked)
-			assert.Check(t, cmp.Contains(strings.Join(failure.Hints(err), "\n"), test.hint))
+			hint := strings.Join(failure.Hints(err), "\n")
+			assert.Check(t, cmp.Contains(hint, test.hint))
+			for _, id := range m.ForKeys() {
+				if !strings.Contains(hint, "--export-secret-keys ") {
+					continue
+				}
+				assert.Equal(t, strings.Count(err.Error()+hint, fmt.Sprintf("%016X", id)), 1, "the key is named once: %s\n%s", err, hint)
+			}
+			if test.opts.phrase.environment != nil {
+				assert.Check(t, !strings.Contains(hint, "or "+passphraseVariable), "it has just failed")
+			}
 		})
 	}
+}
+
+func TestAWrongSessionKeyIsNotRecommendedAgain(t *testing.T) {
+	m, _ := locked(t, short, "rsa.pgp")
+	_, other := locked(t, short)
+	file := write(t, filepath.Join(t.TempDir(), "session"), string(other.Reveal()))
+	_, err := unlockerOf(&unlockOptions{sessionKey: file}, piped("", io.Discard), "ucp.tar").unlock(t.Context(), m)
+	assert.DeepEqual(t, failure.Hints(err), []string{"the session key came from " + file + "; " + showSessionKey})
+}
+
+func TestAHintNamesSomeOfManyKeys(t *testing.T) {
+	assert.Equal(t, names([]uint64{0, 0x1234}), "NAME 0000000000001234")
+	assert.Equal(t, len(strings.Fields(names(make([]uint64, 1000)))), namedKeys)
 }
 
 func TestAHintTellsOfAKeyThatIsNotNamed(t *testing.T) {
@@ -132,7 +158,9 @@ func TestAHintTellsOfAKeyThatIsNotNamed(t *testing.T) {
 	assert.NilError(t, err)
 	m, err := seal.ReadHead(bytes.NewReader(content))
 	assert.NilError(t, err)
-	assert.Equal(t, whatOpens(m), "it opens with the private key whose name it hides: --identity FILE; or, for a key on a card, --session-key-file FILE")
+	assert.Equal(t, unlockerOf(&unlockOptions{}, piped("", io.Discard), "it's.tar").whatOpens(m, false),
+		"it opens with a private key: gpg --export-secret-keys NAME > FILE; then: --identity FILE\n"+
+			`or with one on a card: gpg --show-session-key --decrypt 'it'\''s.tar' 2> FILE > /dev/null; then: --session-key-file FILE`)
 }
 
 func TestTheSessionKeyIsReadAsGPGPrintsIt(t *testing.T) {
@@ -181,6 +209,11 @@ func TestAFileOfKeysThatCannotBeUsedIsRefused(t *testing.T) {
 	folder := t.TempDir()
 	none := filepath.Join(folder, "none")
 	text := write(t, filepath.Join(folder, "text"), "hello")
+	sealed := write(t, filepath.Join(folder, "sealed"), string(emptyBackup(t, &seal.Lock{Passphrase: []byte(short)})))
+	binary := write(t, filepath.Join(folder, "binary"), "\x99\x01\x0d\x63 is of no version")
+	content, err := os.ReadFile(key("rsa.secret.pgp"))
+	assert.NilError(t, err)
+	cut := write(t, filepath.Join(folder, "cut"), string(content[:300]))
 	tests := map[string]struct {
 		opts unlockOptions
 		want string
@@ -189,6 +222,12 @@ func TestAFileOfKeysThatCannotBeUsedIsRefused(t *testing.T) {
 		"no passphrase file":    {unlockOptions{phrase: passphraseOptions{file: none}}, "read the passphrase: open ", "name a file that you can read: --passphrase-file FILE"},
 		"no private key's file": {unlockOptions{identities: []string{none}}, "read the private key: open ", exportIdentity},
 		"no session key's file": {unlockOptions{sessionKey: none}, "read the session key: open ", "name a file that you can read: --session-key-file FILE"},
+		"a session key on -":    {unlockOptions{sessionKey: "-"}, "read the session key: open ", "for standard input: --session-key-file /dev/stdin"},
+		"a passphrase on -":     {unlockOptions{phrase: passphraseOptions{file: "-"}, identities: []string{none}}, "read the passphrase: open ", "for standard input: --passphrase-file /dev/stdin"},
+		"a private key on -":    {unlockOptions{identities: []string{"-"}}, "read the private key: open ", "for standard input: --identity /dev/stdin"},
+		"a message":             {unlockOptions{identities: []string{sealed}}, sealed + " holds no OpenPGP key, or is damaged", exportIdentity},
+		"a key cut short":       {unlockOptions{identities: []string{cut}}, cut + " holds no OpenPGP key, or is damaged", exportIdentity},
+		"a binary of no kind":   {unlockOptions{identities: []string{binary}}, binary + " holds no OpenPGP key", exportIdentity},
 		"a text":                {unlockOptions{identities: []string{text}}, "holds no OpenPGP key", exportIdentity},
 		"a public key":          {unlockOptions{identities: []string{key("rsa.pgp")}}, "holds the public part alone", exportIdentity},
 		"a folder":              {unlockOptions{identities: []string{folder}}, "is a directory", exportIdentity},

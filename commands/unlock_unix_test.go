@@ -47,11 +47,14 @@ func TestAPassphraseThatOpensAnArchiveIsAskedForOnTheTerminal(t *testing.T) {
 	tests := map[string]struct {
 		typed []string
 		want  string // the error; empty for none
+		hint  string // how it begins
 	}{
-		"right at once":       {[]string{short}, ""},
-		"right at last":       {[]string{"one", "", short}, ""},
-		"three times wrong":   {[]string{"one", "two", "three"}, "wrong passphrase, or the message is damaged"},
-		"three times nothing": {[]string{"", "", ""}, "none was given"},
+		"right at once":       {[]string{short}, "", ""},
+		"right at last":       {[]string{"one", "two", short}, "", ""},
+		"three times wrong":   {[]string{"one", "two", "three"}, "wrong passphrase, or the message is damaged", "check the passphrase with: gpg --decrypt ucp.tar > /dev/null\n"},
+		"nothing":             {[]string{""}, "no passphrase was typed", "it opens with a passphrase: --passphrase-file FILE, or UCP_PASSPHRASE\n"},
+		"wrong, then nothing": {[]string{"one", ""}, "no passphrase was typed", "check the passphrase with: gpg --decrypt ucp.tar > /dev/null\n"},
+		"the end of input":    {[]string{"\x04"}, "no passphrase was typed", "it opens with a passphrase: --passphrase-file FILE, or UCP_PASSPHRASE\n"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +80,8 @@ func TestAPassphraseThatOpensAnArchiveIsAskedForOnTheTerminal(t *testing.T) {
 			}
 			assert.ErrorContains(t, got.err, test.want)
 			assert.Equal(t, failure.KindOf(got.err), failure.Locked)
-			assert.Equal(t, strings.Count(terminal.shown(), question), promptTries)
+			assert.Equal(t, strings.Count(terminal.shown(), question), len(test.typed))
+			assert.Check(t, strings.HasPrefix(failure.Hints(got.err)[0], test.hint), "%q", failure.Hints(got.err))
 		})
 	}
 }
@@ -116,6 +120,7 @@ func TestAPrivateKeysOwnPassphraseIsAskedForOnTheTerminal(t *testing.T) {
 		"right at last":               {passphraseOptions{}, []string{"one", "two", right}, ""},
 		"what was given does not fit": {inEnvironment("another"), []string{right}, ""},
 		"three times wrong":           {passphraseOptions{}, []string{"one", "two", "three"}, "wrong passphrase for the private key"},
+		"nothing":                     {passphraseOptions{}, []string{""}, "no passphrase was typed"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +145,7 @@ func TestAPrivateKeysOwnPassphraseIsAskedForOnTheTerminal(t *testing.T) {
 			}
 			assert.ErrorContains(t, got.err, test.want)
 			assert.Equal(t, failure.KindOf(got.err), failure.Locked)
-			assert.Equal(t, strings.Count(terminal.shown(), question), promptTries)
+			assert.Equal(t, strings.Count(terminal.shown(), question), len(test.typed))
 		})
 	}
 }
@@ -163,7 +168,10 @@ func TestACancelWhileAPassphraseIsAskedForIsACancel(t *testing.T) {
 			terminal.await(t, "Passphrase for ", 1)
 			terminal.awaitChange(t, before)
 			cancel()
-			assert.Equal(t, failure.KindOf(<-done), failure.Cancelled)
+			err := <-done
+			assert.Equal(t, failure.KindOf(err), failure.Cancelled)
+			assert.Check(t, cmp.Contains(err.Error(), "cancelled"))
+			assert.Check(t, !strings.Contains(err.Error(), untouched), "verify touches nothing at all")
 			assert.Check(t, reflect.DeepEqual(terminal.settings(t), before), "the echo is off in the operator's shell")
 		})
 	}
@@ -212,7 +220,7 @@ func TestWithoutATerminalAPipeIsNotOpened(t *testing.T) {
 	m, _ := locked(t, short)
 	var asked strings.Builder
 	_, err := unlockerOf(&unlockOptions{}, piped(short+"\n", &asked), "").unlock(t.Context(), m)
-	assert.Error(t, err, "the message is locked with a passphrase, and none was given")
+	assert.Error(t, err, "the archive is locked with a passphrase, and none was given")
 	assert.Equal(t, failure.KindOf(err), failure.Locked)
 	assert.Equal(t, asked.String(), "")
 }

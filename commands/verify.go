@@ -16,6 +16,18 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/verify"
 )
 
+// verifyStatus is verify's own: it changes nothing that would have to be put back.
+const verifyStatus = `
+
+EXIT STATUS
+  0    sound; warnings change nothing
+  1    could not be read, or the result not be written: the file, the temporary folder
+  3    damaged, incomplete, not safe to extract, or no backup of UCP
+  4    wrong passphrase, or no key for it
+  5    refused before anything was read: a key's file cannot be used, a terminal as input
+  125  wrong usage
+  130  cancelled`
+
 type verifyOptions struct {
 	unlock unlockOptions
 	talk   talkOptions
@@ -53,16 +65,25 @@ UCP or an incomplete one: the last line says which. Warnings change no status.
 
 A sealed archive is opened with --passphrase-file, --passphrase, the environment
 variable UCP_PASSPHRASE, --identity or --session-key-file. Where none of them is
-given and a passphrase opens it, you are asked on the terminal. A private key
-that has a passphrase of its own is tried with the one that is given, and then
-you are asked for it.` + exitStatus,
+given and a passphrase opens it, you are asked on the terminal, also when the
+archive comes with -. A private key that has a passphrase of its own is tried
+with the one that is given, and then you are asked for it.
+
+The result goes to standard output, progress and errors to standard error. With
+-q a sound backup prints nothing, so cron mails only when something is wrong, a
+warning included; --format json prints its object all the same. --list prints
+entries as tar does: of an owner the name where the archive has one, else the
+number.
+
+The temporary folder, TMPDIR, must have room for the largest database.` + verifyStatus,
 		Example: `  docker ucp verify /backup/ucp.tar
   docker ucp verify --passphrase-file key.txt --format json /backup/ucp.tar
   docker ucp verify --identity ops.secret.pgp --list /backup/ucp.tar
+  docker ucp verify -q --passphrase-file key.txt /backup/ucp.tar
   docker ucp verify - < /backup/ucp.tar`,
 		Args: arguments(cli.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return exit(cmd, runVerify(cmd, dockerCLI, opts, args[0]))
+			return exit(cmd, inOneLine(runVerify(cmd, dockerCLI, opts, args[0]), args[0]))
 		},
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
 	}
@@ -77,6 +98,7 @@ func (o *verifyOptions) addFlags(cmd *cobra.Command) {
 	flags.BoolVar(&o.list, "list", false, "List the entries on standard output, as tar --list --verbose does, and print the result on standard error")
 	flags.StringVar(&o.format, "format", "text", `How to print the result ("text", "json")`)
 	o.talk.addFlags(flags)
+	flags.Lookup("quiet").Usage = "Print nothing when the backup is sound; else the result, warnings and errors"
 	complete(cmd, "format", []string{"text", "json"})
 	complete(cmd, "progress", []string{"auto", "plain", "json", "quiet"})
 }
@@ -132,17 +154,17 @@ func runVerify(cmd *cobra.Command, dockerCLI command.Cli, opts verifyOptions, pa
 	return err
 }
 
-// print prints the result where --list leaves room for it.
+// print prints the result where --list leaves room for it. Quiet is for cron, which mails what is printed.
 func (o *verifyOptions) print(dockerCLI command.Cli, talk talker, result *verify.Result) error {
 	switch {
 	case o.format == "json":
 		return printJSON(dockerCLI, result)
+	case o.talk.quiet && result.Verdict == verify.Sound:
+		return nil
 	case !o.list:
 		return printReport(dockerCLI.Out(), result)
 	case o.talk.jsonLog || o.talk.progress == "json":
 		return printReport(&sayer{talk: talk}, result) // whoever reads standard error parses it
-	case o.talk.quiet && result.Verdict == verify.Sound:
-		return nil
 	}
 	return printReport(dockerCLI.Err(), result)
 }
@@ -183,7 +205,7 @@ func (s *stoppable) fill() {
 	if s.buffer == nil {
 		s.buffer = make([]byte, 128<<10)
 	}
-	n, err := await(s.ctx, func() (int, error) { return s.in.Read(s.buffer) })
+	n, err := await(s.ctx, "cancelled", func() (int, error) { return s.in.Read(s.buffer) })
 	if s.ctx.Err() != nil {
 		s.rest, s.err = nil, context.Cause(s.ctx)
 		return

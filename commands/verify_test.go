@@ -73,8 +73,8 @@ func TestWhatVerifyFindsIsItsExitStatus(t *testing.T) {
 		"with its passphrase in sight":     {sealed, []string{"--passphrase", short}, 3, "sealed   sound ", ""},
 		"one cut short":                    {sealed[:len(sealed)-30], []string{"--passphrase-file", right}, 3, "sealed   unsound ", "sealed: the message is "},
 		"two in one file":                  {append(bytes.Clone(sealed), sealed...), []string{"--passphrase-file", right}, 3, "sealed   unsound ", "stands a second sealed message"},
-		"a wrong passphrase":               {sealed, []string{"--passphrase-file", wrong}, 4, "", "wrong passphrase, or the message is damaged at its head\nit opens with a passphrase: --passphrase-file FILE"},
-		"no passphrase":                    {sealed, nil, 4, "", "locked with a passphrase, and none was given\nit opens with a passphrase: --passphrase-file FILE"},
+		"a wrong passphrase":               {sealed, []string{"--passphrase-file", wrong}, 4, "", "wrong passphrase, or the message is damaged at its head\nthe passphrase came from the first line of "},
+		"no passphrase":                    {sealed, nil, 4, "", "the archive is locked with a passphrase, and none was given\nit opens with a passphrase: --passphrase-file FILE"},
 		"no passphrase's file":             {sealed, []string{"--passphrase-file", "/none"}, 5, "", "no such file"},
 		"no passphrase's file, not needed": {plain, []string{"--passphrase-file", "/none"}, 3, "sealed   not sealed ", ""},
 		"no archive":                       {[]byte("hello"), nil, 3, "sealed ", ""},
@@ -158,6 +158,35 @@ func TestAHostileNameReachesNoTerminal(t *testing.T) {
 		for _, r := range shown {
 			assert.Assert(t, r == '\n' || unicode.IsPrint(r), "%q: %q in %q", args, r, shown)
 		}
+	}
+}
+
+func TestANameCannotBreakAnErrorsLineInTwo(t *testing.T) {
+	content := emptyBackup(t, &seal.Lock{Passphrase: []byte(short)})
+	file := write(t, filepath.Join(t.TempDir(), "a\nb\t\x1b.tar"), string(content))
+	unsetenv(t, passphraseVariable)
+	o := execute(t, "verify", file)
+	assert.Equal(t, o.status(), 4)
+	assert.Check(t, cmp.Contains(o.err.Error(), `/a\nb\t\x1b.tar: the archive is locked with a passphrase, and none was given`+"\n"))
+	o = execute(t, "verify", "--passphrase", short, file)
+	assert.Equal(t, o.status(), 3)
+	assert.Check(t, cmp.Contains(o.err.Error(), `/a\nb\t\x1b.tar: the archive is `))
+	o = execute(t, "verify", file+"\n")
+	assert.Equal(t, o.status(), 1)
+	assert.Check(t, cmp.Contains(o.err.Error(), `/a\nb\t\x1b.tar\n: no such file`))
+	u := unlockerOf(&unlockOptions{}, piped("", io.Discard), file)
+	assert.Equal(t, u.word(), "ARCHIVE", "a command with another name would not find it")
+}
+
+func TestWhatIsWrongIsSaidOnceAndOnStandardError(t *testing.T) {
+	file := inFolder(t, emptyBackup(t, nil))
+	for _, args := range [][]string{nil, {"--list"}, {"--list", "--jsonlog"}, {"-q"}, {"--format", "json"}} {
+		o := execute(t, append([]string{"verify", file}, args...)...)
+		assert.Equal(t, o.status(), 3)
+		words, _, _ := strings.Cut(strings.TrimPrefix(o.err.Error(), "docker ucp verify: "+file+": "), "\n")
+		assert.Check(t, cmp.Contains(words, "the archive is sound, but"))
+		inResult := strings.Count(o.stdout.String()+o.stderr.String(), words)
+		assert.Equal(t, inResult == 1, len(args) == 2 && args[1] == "json", "%q: %s", args, words)
 	}
 }
 

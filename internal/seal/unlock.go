@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
@@ -89,6 +90,9 @@ func (m *Message) byPassphrase(p *packet.SymmetricKeyEncrypted, passphrase []byt
 		return candidate{}, false
 	}
 	raw, cipher, err := p.Decrypt(passphrase)
+	if m.argon2 {
+		debug.FreeOSMemory() // before the next one takes as much again
+	}
 	if err != nil {
 		return candidate{}, false
 	}
@@ -156,7 +160,7 @@ func (m *Message) locked(keys Keys) error {
 	case len(m.phrase) > 0 && len(keys.Passphrase) > 0:
 		return noKey("wrong passphrase, or the message is damaged at its head")
 	case len(m.keyed) > 0 && len(keys.Identities) > 0:
-		return noKey("none of the private keys opens the message; it is for %s", strings.Join(ids, ", "))
+		return noKey("none of the private keys opens the message")
 	case len(m.phrase) > 0:
 		return noKey("the message is locked with a passphrase, and none was given")
 	case len(m.keyed) > 0:
