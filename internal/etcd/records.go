@@ -18,8 +18,8 @@ const (
 	revisionSize = 17 // the main revision, "_", the one below it
 	tombstone    = 't'
 
-	maxMembers = 1000
-	maxMember  = 64 << 10 // bytes of one
+	maxMembers = 100     // etcd itself advises against more than seven
+	maxMember  = 8 << 10 // bytes of one
 )
 
 // records gathers what etcd has written into a database.

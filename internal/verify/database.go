@@ -18,24 +18,21 @@ const maxDatabase = 16 << 30
 // databaseFile gathers a database in a temporary file, since bbolt's tree
 // cannot be read from front to back, and looks at it when it is there.
 type databaseFile struct {
-	stores   *stores
-	entry    string
-	snapshot bool // a dump with a hash at its end, and not the file that etcd runs on
-	size     int64
-	head     []byte
-	counts   int64 // bytes that mean something; -1 when it is not to be looked at
-	spool    *spool
-	spooled  int64
-	trailer  *etcd.Trailer
-	found    *etcd.Database
+	stores  *stores
+	level   *level // takes what is wrong with it
+	entry   string
+	size    int64
+	head    []byte
+	counts  int64 // bytes that mean something; -1 when it is not to be looked at
+	spool   *spool
+	spooled int64
+	trailer *etcd.Trailer // of a dump with a hash at its end
+	found   *etcd.Database
 }
 
-func (s *stores) newDatabase(h *tar.Header, snapshot bool) *databaseFile {
-	f := &databaseFile{stores: s, entry: h.Name, snapshot: snapshot, size: h.Size}
-	if snapshot {
-		f.trailer = etcd.NewTrailer()
-	}
-	s.database, s.open = f, f
+func (s *stores) newDatabase(h *tar.Header, l *level) *databaseFile {
+	f := &databaseFile{stores: s, level: l, entry: h.Name, size: h.Size}
+	s.open = f
 	return f
 }
 
@@ -90,15 +87,15 @@ func (f *databaseFile) begin() (err error) {
 
 // refuse gives a verdict before the end.
 func (f *databaseFile) refuse(format string, args ...any) {
-	f.stores.level.fault(f.entry, format, args...)
+	f.level.fault(f.entry, format, args...)
 	f.counts, f.head = -1, nil
 }
 
 func (f *databaseFile) keep(p []byte) error {
 	p = p[:min(int64(len(p)), f.counts-f.spooled)]
+	at := f.spooled
 	f.spooled += int64(len(p))
-	_, err := f.spool.Write(p)
-	return err
+	return f.spool.put(p, at)
 }
 
 // Close looks at the database, and releases its file.
@@ -110,7 +107,7 @@ func (f *databaseFile) Close() error {
 	if f.spool != nil {
 		f.found, err = etcd.CheckDatabase(f.spool.file, f.spooled)
 		if errors.Is(err, etcd.ErrDamaged) {
-			f.stores.level.fault(f.entry, "%s", err)
+			f.level.fault(f.entry, "%s", err)
 			err = nil
 		} else if err != nil {
 			err = fmt.Errorf("look at the copy of %s: %w", f.entry, err)
@@ -126,9 +123,9 @@ func (f *databaseFile) judgeTrailer() {
 	}
 	switch err := f.trailer.Verdict(); {
 	case errors.Is(err, etcd.ErrNoTrailer):
-		f.stores.level.fault(f.entry, "%s; etcd restores it only with --skip-hash-check", err)
+		f.level.fault(f.entry, "%s; etcd restores it only with --skip-hash-check", err)
 	case err != nil:
-		f.stores.level.fault(f.entry, "%s", err)
+		f.level.fault(f.entry, "%s", err)
 	}
 }
 
@@ -141,28 +138,6 @@ func (f *databaseFile) release() error {
 	file := f.spool
 	f.spool, f.counts = nil, -1
 	return file.close()
-}
-
-// describe holds the database against the log beside it.
-func (s *stores) describe(l *level, log *etcd.Segment) *Etcd {
-	f := s.database
-	if f.found == nil {
-		return nil
-	}
-	d := &Etcd{Source: "data folder", Entry: f.entry, Keys: f.found.Keys, Revision: f.found.Revision, Members: []EtcdMember{}}
-	if f.snapshot {
-		d.Source = "snapshot"
-	}
-	for _, m := range f.found.Members {
-		d.Members = append(d.Members, EtcdMember{ID: hexID(m.ID), Name: m.Name, URLs: append([]string{}, m.PeerURLs...)})
-	}
-	if f.found.MetaTorn {
-		l.warn(f.entry, "one of the database's two meta pages is not valid; etcd goes on from the other, which may be a transaction older")
-	}
-	if log != nil {
-		d.MemberID, d.ClusterID = hexID(log.MemberID), hexID(log.ClusterID)
-	}
-	return d
 }
 
 // hexID writes an ID as etcdctl does.

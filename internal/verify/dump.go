@@ -13,16 +13,16 @@ import (
 // dumpFile reads the auth store's dump to its end while it passes by: gzip's
 // checksums, and the tar in it. The rows are the database's own affair.
 type dumpFile struct {
-	stores *stores
-	entry  string
-	pipe   *io.PipeWriter
-	done   chan error // takes one verdict
-	ended  bool
+	level *level // takes what is wrong with it
+	entry string
+	pipe  *io.PipeWriter
+	done  chan error // takes one verdict
+	ended bool
 }
 
-func newDump(s *stores, entry string) *dumpFile {
+func newDump(l *level, entry string) *dumpFile {
 	reader, writer := io.Pipe()
-	d := &dumpFile{stores: s, entry: entry, pipe: writer, done: make(chan error, 1)}
+	d := &dumpFile{level: l, entry: entry, pipe: writer, done: make(chan error, 1)}
 	go func() {
 		err := readDump(reader)
 		if err == nil {
@@ -49,7 +49,7 @@ func (d *dumpFile) Write(p []byte) (int, error) {
 func (d *dumpFile) Close() error {
 	d.ended = true
 	if err := errors.Join(d.pipe.Close(), <-d.done); err != nil {
-		d.stores.level.fault(d.entry, "%s", err)
+		d.level.fault(d.entry, "%s", err)
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ type source struct {
 func open(ctx context.Context, in io.Reader, unlock func(context.Context, *seal.Message) (seal.SessionKey, error)) (*source, error) {
 	s := &source{}
 	for range maxWraps {
-		buffered := bufio.NewReaderSize(in, 64<<10)
+		buffered := bufio.NewReaderSize(&asked{ctx, in}, 64<<10)
 		s.plain = &ending{ctx: ctx, from: buffered}
 		head, err := buffered.Peek(tarMagicAt + len(tarMagic))
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -141,12 +141,18 @@ func (e *ending) Read(p []byte) (int, error) {
 }
 
 // drain reads what the tar's reader has left, because the proof of the seal
-// stands at its end, and returns what is wrong with the wraps.
-func (s *source) drain() error {
+// stands at its end, and returns what is wrong with the wraps: with the one that
+// ended the tar, and with a seal around it.
+func (s *source) drain() (inner, proof error) {
 	if _, err := io.Copy(io.Discard, s.plain); err != nil && !errors.Is(err, errBroken) {
-		return err
+		return err, nil
 	}
-	return s.plain.err
+	packed := new(unzipError)
+	if s.sealed == nil || !errors.As(s.plain.err, &packed) || packed.outer {
+		return s.plain.err, nil
+	}
+	_, err := io.Copy(io.Discard, s.sealed)
+	return s.plain.err, err
 }
 
 // unzip marks the errors of a gzip stream as its own.
@@ -190,12 +196,29 @@ func (f *faulty) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// blame says whose error it is.
+// blame says whose error it is. A stream that ends where it must not is cut off.
 func (f *faulty) blame(outer bool, err error) error {
 	if f.err != nil {
 		return f.err
 	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
 	return &unzipError{outer, err}
+}
+
+// asked hears of a cancel between two layers: one may make much of little.
+type asked struct {
+	ctx  context.Context //nolint:containedctx // a reader has no other way to hear of its end
+	from io.Reader
+}
+
+// Read implements io.Reader.
+func (a *asked) Read(p []byte) (int, error) {
+	if err := context.Cause(a.ctx); err != nil {
+		return 0, err
+	}
+	return a.from.Read(p)
 }
 
 // input counts what is read and hears of a cancel.

@@ -2,8 +2,6 @@ package verify
 
 import (
 	"archive/tar"
-	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -14,173 +12,160 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/etcd"
 )
 
-// Where etcd keeps what, below ucp-kv's data folder (ucp-facts 1.4), and where
-// the vendor's dumps of UCP 3.2 and later are (ucp-facts 4.1).
+// Where etcd keeps what, in a data folder directly in ucp-kv (ucp-facts 1.4),
+// and where the vendor's dumps of UCP 3.2 and later are (ucp-facts 4.1).
 var (
-	databaseEntry = regexp.MustCompile(`^ucp-kv/(.*/)?member/snap/db$`)
-	raftSnapEntry = regexp.MustCompile(`^ucp-kv/(.*/)?member/snap/[0-9a-f]{16}-[0-9a-f]{16}\.snap$`)
-	walEntry      = regexp.MustCompile(`^ucp-kv/(.*/)?member/wal/[0-9a-f]{16}-[0-9a-f]{16}\.wal$`)
+	databaseEntry = regexp.MustCompile(`^(ucp-kv/(?:[^/]+/)?member)/snap/db$`)
+	raftSnapEntry = regexp.MustCompile(`^(ucp-kv/(?:[^/]+/)?member)/snap/[0-9a-f]{16}-[0-9a-f]{16}\.snap$`)
+	walEntry      = regexp.MustCompile(`^(ucp-kv/(?:[^/]+/)?member)/wal/[0-9a-f]{16}-[0-9a-f]{16}\.wal$`)
 	snapshotEntry = regexp.MustCompile(`^ucp-backup/[0-9]+/etcd\.backup\.db$`)
 	dumpEntry     = regexp.MustCompile(`^ucp-backup/[0-9]+/auth-store\.tar\.gz$`)
 )
 
-// maxSegments bounds the files of one log. Etcd keeps five of 64 MB.
-const maxSegments = 4096
+// usualFolder is where UCP's etcd has its data since it is etcd 3.
+const usualFolder = "ucp-kv/datav3/member"
+
+// maxDataFolders bounds the copies of etcd's data folder that are looked at.
+const maxDataFolders = 16
 
 // stores looks at what UCP's two databases left in the archive.
 type stores struct {
-	level    level         // what was found on the way; judge hands it on
-	database *databaseFile // the last one that came
+	folders  map[string]*dataFolder
+	dumps    level         // what is wrong with the vendor's dumps
+	snapshot *databaseFile // the last of them that is etcd's
 	open     *databaseFile // whose temporary file is still there
-	dump     *dumpFile
-	dumped   bool
-	folder   string // etcd's member folder
-	segments []etcd.Segment
-	torn     []string // segments with an error, which no chain is made of
-	marks    []etcd.Position
-	unread   []Finding // raft snapshots that are damaged: etcd starts from an older one if there is one
+	dump     *dumpFile     // the last one that is the auth store's
 }
 
-func newStores() *stores { return &stores{} }
+func newStores() *stores { return &stores{folders: map[string]*dataFolder{}} }
 
 // plainName is an entry's name in the one spelling that patterns know.
 func plainName(h *tar.Header) string { return strings.TrimPrefix(h.Name, "./") }
 
 func (s *stores) watch(h *tar.Header) io.WriteCloser {
-	switch name := plainName(h); {
-	case h.Typeflag != tar.TypeReg:
-	case databaseEntry.MatchString(name):
-		s.folder = path.Dir(path.Dir(name))
-		return s.newDatabase(h, false)
+	if h.Typeflag != tar.TypeReg {
+		return nil
+	}
+	name := plainName(h)
+	for _, part := range []struct {
+		pattern *regexp.Regexp
+		watch   func(*dataFolder, *tar.Header) io.WriteCloser
+	}{
+		{databaseEntry, func(d *dataFolder, h *tar.Header) io.WriteCloser {
+			d.database = s.newDatabase(h, &d.level)
+			return d.database
+		}},
+		{walEntry, (*dataFolder).log},
+		{raftSnapEntry, (*dataFolder).raftSnapshot},
+	} {
+		if found := part.pattern.FindStringSubmatch(name); found != nil {
+			return s.inFolder(found[1], h, part.watch)
+		}
+	}
+	switch {
 	case snapshotEntry.MatchString(name):
-		return s.newDatabase(h, true)
-	case walEntry.MatchString(name):
-		if len(s.segments)+len(s.torn) >= maxSegments {
-			s.level.fault(h.Name, "more than %d files of one log", maxSegments)
-			return nil
-		}
-		s.folder = path.Dir(path.Dir(name))
-		return &logFile{s, h.Name, etcd.NewWAL(path.Base(name))}
-	case raftSnapEntry.MatchString(name):
-		if len(s.marks)+len(s.unread) >= maxSegments {
-			s.level.fault(h.Name, "more than %d raft snapshots", maxSegments)
-			return nil
-		}
-		return &raftSnapFile{s, h.Name, etcd.NewRaftSnapshot()}
+		s.snapshot = s.newDatabase(h, &s.dumps)
+		s.snapshot.trailer = etcd.NewTrailer()
+		return s.snapshot
 	case dumpEntry.MatchString(name):
-		s.dumped = true
-		s.dump = newDump(s, h.Name)
+		s.dump = newDump(&s.dumps, h.Name)
 		return s.dump
 	}
 	return nil
 }
 
+// inFolder looks at a file of a data folder.
+func (s *stores) inFolder(place string, h *tar.Header, watch func(*dataFolder, *tar.Header) io.WriteCloser) io.WriteCloser {
+	d := s.folders[place]
+	if d == nil {
+		if len(s.folders) == maxDataFolders && place != usualFolder {
+			return nil
+		}
+		d = &dataFolder{place: strings.Clone(place)}
+		s.folders[d.place] = d
+	}
+	return watch(d, h)
+}
+
 // close ends what was broken off.
 func (s *stores) close() error {
-	var err error
 	if s.dump != nil {
 		s.dump.abort()
 	}
-	if s.open != nil {
-		err = s.open.release()
-	}
-	return err
-}
-
-// judge hands on what was found and adds what only all files together show.
-func (s *stores) judge(l *level, era Era) *Etcd {
-	s.level.handTo(l)
-	log := s.judgeFolder(l)
-	if s.database == nil {
-		s.missing(l, era)
+	if s.open == nil {
 		return nil
 	}
-	return s.describe(l, log)
+	return s.open.release()
 }
 
-// missing says that there is no database where there must be one.
-func (s *stores) missing(l *level, era Era) {
-	switch {
-	case era == EraOurs:
-		l.fault("", "no etcd database: the volume ucp-kv holds all of UCP's configuration")
-	case era == EraStopped && len(s.segments) > 0 && !strings.Contains(s.folder, "datav3"):
-		l.warn("", "no etcd database, only its log: as etcd 2 of UCP 1 kept it; nothing more is known of it")
-	case era == EraStopped:
-		l.fault("", "no etcd database: the volume ucp-kv holds all of UCP's configuration")
+// handTo gives a level what was found before the archive broke off.
+func (s *stores) handTo(l *level) {
+	s.dumps.handTo(l)
+	for _, place := range s.places() {
+		s.folders[place].level.handTo(l)
 	}
 }
 
-// judgeFolder holds the parts of etcd's data folder against each other, in
-// whatever order they came. It returns the newest file of the log.
-func (s *stores) judgeFolder(l *level) *etcd.Segment {
-	slices.SortFunc(s.segments, func(a, b etcd.Segment) int { return cmp.Compare(a.Name, b.Name) })
-	fits := s.fits(l)
-	for _, f := range s.unread {
-		if fits {
-			l.warn(f.Entry, "%s; etcd goes on from an older one", f.Text)
-		} else {
-			l.fault(f.Entry, "%s", f.Text)
+// places are the data folders by name, the one that UCP uses first.
+func (s *stores) places() []string {
+	var places []string
+	for place := range s.folders {
+		places = append(places, place)
+	}
+	slices.SortFunc(places, func(a, b string) int {
+		switch {
+		case a == usualFolder:
+			return -1
+		case b == usualFolder:
+			return 1
 		}
+		return strings.Compare(a, b)
+	})
+	return places
+}
+
+// judge hands on what was found of those stores that a restore of the era takes.
+func (s *stores) judge(l *level, era Era) *Etcd {
+	if era == EraOnline {
+		s.dumps.handTo(l)
+		if s.snapshot == nil {
+			if l.faults == 0 {
+				l.fault("", "no dump of etcd, which holds all of UCP's configuration")
+			}
+			return nil
+		}
+		return s.snapshot.describe("snapshot")
 	}
-	if len(s.segments) == 0 {
+	places := s.places()
+	if len(places) == 0 {
+		l.fault("", "no etcd database: the volume ucp-kv holds all of UCP's configuration")
 		return nil
 	}
-	last := &s.segments[len(s.segments)-1]
-	if last.Torn {
-		l.warn("./"+s.folder+"/wal/"+last.Name, "its last record was not written to its end; etcd drops it when it starts")
+	d := s.folders[places[0]]
+	if d.place != usualFolder {
+		l.warn("./"+d.place, "etcd's data is here, and UCP from 2.2 on looks for it in ./%s", usualFolder)
 	}
-	return last
+	for _, place := range places[1:] {
+		l.note("./"+place, "another copy of etcd's data, which no restore takes and nobody has judged")
+	}
+	return d.judge(l, era)
 }
 
-// fits says whether etcd would start from what is there.
-func (s *stores) fits(l *level) bool {
-	data := s.database != nil && !s.database.snapshot
-	switch {
-	case len(s.torn) > 0: // said already, and no chain to be had
-		return false
-	case len(s.segments) == 0 && data:
-		l.fault("./"+s.folder+"/wal", "no log beside the database: etcd does not start without one")
-		return false
-	case len(s.segments) == 0:
-		return false
-	}
-	if err := etcd.Chain(s.segments); err != nil {
-		l.fault("./"+s.folder+"/wal", "%s", err)
-		return false
-	}
-	if !data || s.database.found == nil {
-		return false
-	}
-	if err := etcd.Agree(s.database.found, s.segments, s.marks); err != nil {
-		l.fault("./"+s.folder, "the parts of etcd's data folder are not of one moment: %s", err)
-		return false
-	}
-	return true
-}
-
-// logFile is one file of the log.
-type logFile struct {
-	stores *stores
-	entry  string
-	*etcd.WAL
-}
-
-// Close implements io.Closer.
-func (f *logFile) Close() error {
-	err := f.WAL.Close()
-	segment, verdict := f.Segment()
-	if err = errors.Join(err, verdict); err != nil {
-		f.stores.level.fault(f.entry, "%s", err)
-		f.stores.torn = append(f.stores.torn, f.entry)
+// describe is what a database says of itself, nil if it cannot be read.
+func (f *databaseFile) describe(source string) *Etcd {
+	if f.found == nil {
 		return nil
 	}
-	f.stores.segments = append(f.stores.segments, segment)
-	return nil
+	d := &Etcd{Source: source, Entry: f.entry, Keys: f.found.Keys, Revision: f.found.Revision, Members: []EtcdMember{}}
+	for _, m := range f.found.Members {
+		d.Members = append(d.Members, EtcdMember{ID: hexID(m.ID), Name: m.Name, URLs: append([]string{}, m.PeerURLs...)})
+	}
+	return d
 }
 
 // raftSnapFile is one of etcd's own snapshots.
 type raftSnapFile struct {
-	stores *stores
+	folder *dataFolder
 	entry  string
 	*etcd.RaftSnapshot
 }
@@ -192,9 +177,9 @@ func (f *raftSnapFile) Close() error {
 		err = fmt.Errorf("it stands for %s, and its name for another place in the log", place)
 	}
 	if err != nil {
-		f.stores.unread = append(f.stores.unread, Finding{Entry: f.entry, Text: err.Error()})
+		f.folder.unread = append(f.folder.unread, Finding{Entry: f.entry, Text: err.Error()})
 		return nil
 	}
-	f.stores.marks = append(f.stores.marks, f.Position())
+	f.folder.marks = append(f.folder.marks, f.Position())
 	return nil
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/binary"
 	"os"
@@ -15,9 +16,9 @@ import (
 )
 
 const (
-	dataFolder = "ucp-kv/datav3/member/"
-	lastLog    = dataFolder + "wal/0000000000000007-00000000000002d4.wal"
-	middleLog  = dataFolder + "wal/0000000000000005-0000000000000202.wal"
+	memberFolder = "ucp-kv/datav3/member/"
+	lastLog      = memberFolder + "wal/0000000000000007-00000000000002d4.wal"
+	middleLog    = memberFolder + "wal/0000000000000005-0000000000000202.wal"
 )
 
 // changed verifies a plain archive of the vendor's after a change to its files,
@@ -39,27 +40,27 @@ func TestDamageOfEtcdIsFoundWithoutChecksums(t *testing.T) {
 		text   string
 	}{
 		"a page of the database": {
-			func(files map[string][]byte) { overwritePage(files[dataFolder+"snap/db"]) },
-			"./" + dataFolder + "snap/db", "page",
+			func(files map[string][]byte) { overwritePage(files[memberFolder+"snap/db"]) },
+			"./" + memberFolder + "snap/db", "page",
 		},
 		"a database cut short": {
-			func(files map[string][]byte) { files[dataFolder+"snap/db"] = files[dataFolder+"snap/db"][:100_000] },
-			"./" + dataFolder + "snap/db", "ends after 100000",
+			func(files map[string][]byte) { files[memberFolder+"snap/db"] = files[memberFolder+"snap/db"][:100_000] },
+			"./" + memberFolder + "snap/db", "ends after 100000",
 		},
 		"an empty database": {
-			func(files map[string][]byte) { files[dataFolder+"snap/db"] = nil },
-			"./" + dataFolder + "snap/db", "empty",
+			func(files map[string][]byte) { files[memberFolder+"snap/db"] = nil },
+			"./" + memberFolder + "snap/db", "empty",
 		},
 		"another file": {
-			func(files map[string][]byte) { files[dataFolder+"snap/db"] = make([]byte, 1<<20) },
-			"./" + dataFolder + "snap/db", "not a bbolt database",
+			func(files map[string][]byte) { files[memberFolder+"snap/db"] = make([]byte, 1<<20) },
+			"./" + memberFolder + "snap/db", "not a bbolt database",
 		},
 		"no database": {
-			func(files map[string][]byte) { delete(files, dataFolder+"snap/db") },
-			"", "no etcd database",
+			func(files map[string][]byte) { delete(files, memberFolder+"snap/db") },
+			"./ucp-kv/datav3/member", "no etcd database",
 		},
 		"nothing of etcd": {
-			func(files map[string][]byte) { delete(files, dataFolder+"snap/db"); removeLog(files) },
+			func(files map[string][]byte) { moveFolder(files, "ucp-kv/deep/below") },
 			"", "no etcd database",
 		},
 		"a byte of the log": {
@@ -68,16 +69,16 @@ func TestDamageOfEtcdIsFoundWithoutChecksums(t *testing.T) {
 		},
 		"a file of the log missing": {
 			func(files map[string][]byte) { delete(files, middleLog) },
-			"./" + dataFolder + "wal", "missing",
+			"./" + memberFolder + "wal", "missing",
 		},
 		"the log's newest files missing": {
 			func(files map[string][]byte) {
 				delete(files, lastLog)
-				delete(files, dataFolder+"wal/0000000000000006-000000000000025f.wal")
+				delete(files, memberFolder+"wal/0000000000000006-000000000000025f.wal")
 			},
 			"./ucp-kv/datav3/member", "not of one moment",
 		},
-		"no log": {removeLog, "./" + dataFolder + "wal", "etcd does not start without one"},
+		"no log": {removeLog, "./" + memberFolder + "wal", "etcd does not start without one"},
 		"every raft snapshot": {
 			func(files map[string][]byte) {
 				for name, content := range files {
@@ -86,7 +87,7 @@ func TestDamageOfEtcdIsFoundWithoutChecksums(t *testing.T) {
 					}
 				}
 			},
-			"./" + dataFolder + "snap/0000000000000002-00000000000002f3.snap", "",
+			"./" + memberFolder + "snap/0000000000000002-00000000000002f3.snap", "",
 		},
 		"a raft snapshot of another name": {
 			func(files map[string][]byte) {
@@ -97,7 +98,7 @@ func TestDamageOfEtcdIsFoundWithoutChecksums(t *testing.T) {
 					}
 				}
 			},
-			"./" + dataFolder + "snap/0000000000000003-00000000000002f3.snap", "its name for another",
+			"./" + memberFolder + "snap/0000000000000003-00000000000002f3.snap", "its name for another",
 		},
 	}
 	for name, test := range tests {
@@ -107,7 +108,7 @@ func TestDamageOfEtcdIsFoundWithoutChecksums(t *testing.T) {
 			assert.Assert(t, slices.ContainsFunc(level.Findings, func(f Finding) bool {
 				return f.Severity == Fault && f.Entry == test.entry && strings.Contains(f.Text, test.text)
 			}), "%v", level.Findings)
-			assert.Assert(t, r.Etcd == nil || test.entry != "./"+dataFolder+"snap/db")
+			assert.Assert(t, r.Etcd == nil || test.entry != "./"+memberFolder+"snap/db")
 		})
 	}
 }
@@ -125,7 +126,7 @@ func overwritePage(db []byte) {
 
 func removeLog(files map[string][]byte) {
 	for name := range files {
-		if strings.HasPrefix(name, dataFolder+"wal/") {
+		if strings.HasPrefix(name, memberFolder+"wal/") {
 			delete(files, name)
 		}
 	}
@@ -141,22 +142,107 @@ func TestATornEndOfTheLogIsAWarning(t *testing.T) {
 	assert.Equal(t, mentions(t, &level, Warning, "not written to its end"), "./"+lastLog)
 }
 
+// moveFolder puts etcd's data somewhere else.
+func moveFolder(files map[string][]byte, to string) {
+	for name, content := range files {
+		if rest, found := strings.CutPrefix(name, "ucp-kv/datav3/"); found {
+			delete(files, name)
+			files[to+"/"+rest] = content
+		}
+	}
+}
+
 func TestTheLogOfEtcd2IsAWarning(t *testing.T) {
 	_, level := changed(t, func(files map[string][]byte) {
-		for name, content := range files {
-			if rest, found := strings.CutPrefix(name, "ucp-kv/datav3/"); found {
-				delete(files, name)
-				files["ucp-kv/"+rest] = content
-			}
-		}
+		moveFolder(files, "ucp-kv")
 		delete(files, "ucp-kv/member/snap/db")
 	})
 	assert.Equal(t, level.Verdict, SoundWithWarnings)
 	mentions(t, &level, Warning, "as etcd 2 of UCP 1 kept it")
 }
 
+func TestEtcdSomewhereElseIsAWarning(t *testing.T) {
+	r, level := changed(t, func(files map[string][]byte) { moveFolder(files, "ucp-kv/other") })
+	assert.Equal(t, level.Verdict, SoundWithWarnings)
+	assert.Equal(t, mentions(t, &level, Warning, "looks for it in ./ucp-kv/datav3/member"), "./ucp-kv/other/member")
+	assert.Equal(t, r.Etcd.Revision, int64(754))
+}
+
+func TestACopyOfEtcdsDataIsNotMixedIn(t *testing.T) {
+	r, level := changed(t, func(files map[string][]byte) {
+		for name, content := range etcdFolder(t) {
+			if rest, found := strings.CutPrefix(name, "ucp-kv/datav3/"); found && !strings.HasSuffix(name, ".wal") {
+				files["ucp-kv/datav3.old/"+rest] = flip(content, 5000)
+			}
+		}
+	})
+	assert.Equal(t, level.Verdict, Sound)
+	assert.Equal(t, mentions(t, &level, Note, "another copy"), "./ucp-kv/datav3.old/member")
+	assert.Equal(t, r.Etcd.Entry, "./"+memberFolder+"snap/db")
+
+	_, level = changed(t, func(files map[string][]byte) {
+		for name, content := range etcdFolder(t) {
+			if rest, found := strings.CutPrefix(name, memberFolder+"wal/"); found {
+				delete(files, name)
+				files["ucp-kv/elsewhere/member/wal/"+rest] = content
+			}
+		}
+	})
+	assert.Equal(t, mentions(t, &level, Fault, "etcd does not start without one"), "./"+memberFolder+"wal")
+}
+
+func TestADumpOfTheVendorsIsNoDataOfOurs(t *testing.T) {
+	files := volumesOf(t)
+	moveFolder(files, "ucp-kv/deep/below")
+	files["ucp-backup/1/etcd.backup.db"] = unpacked(t, filepath.Join("..", "etcd", "testdata", "snapshot.db.gz"))
+	r, err := verified(t, ours(t, "", recordsOf(), walk(files), nil))
+	assert.Equal(t, failure.KindOf(err), failure.Damaged)
+	mentions(t, &r.Levels[2], Fault, "no etcd database")
+}
+
+func TestADumpThatIsALinkIsNoDump(t *testing.T) {
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, n := range online(t) {
+		h := &tar.Header{Name: "./" + n.name, Typeflag: tar.TypeReg, Mode: 0o600, Size: int64(len(n.content))}
+		switch {
+		case strings.HasSuffix(n.name, "/"):
+			h.Typeflag = tar.TypeDir
+		case strings.HasPrefix(n.name, "ucp-backup/"):
+			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, "./ucp-kv.json", 0
+		}
+		assert.NilError(t, w.WriteHeader(h))
+		if h.Size > 0 {
+			_, err := w.Write(n.content)
+			assert.NilError(t, err)
+		}
+	}
+	assert.NilError(t, w.Close())
+	_, err := verified(t, out.Bytes())
+	assert.Equal(t, failure.KindOf(err), failure.Damaged)
+}
+
+func TestHolesOfADatabaseTakeNoRoom(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	s, err := newSpool()
+	assert.NilError(t, err)
+	assert.NilError(t, s.put([]byte("head"), 0))
+	assert.NilError(t, s.put(make([]byte, 1<<20), 4))
+	assert.NilError(t, s.put([]byte("tail"), 4+1<<20))
+	assert.NilError(t, s.put(make([]byte, 64<<20), 8+1<<20))
+	content := make([]byte, 12+1<<20)
+	_, err = s.file.ReadAt(content, 0)
+	assert.NilError(t, err)
+	assert.DeepEqual(t, bytes.Trim(content, "\x00"), append(append([]byte("head"), make([]byte, 1<<20)...), "tail"...))
+	info, err := s.file.Stat()
+	assert.NilError(t, err)
+	assert.Equal(t, info.Size(), int64(8+65<<20))
+	assert.Assert(t, allocated(info) < 4<<20)
+	assert.NilError(t, s.close())
+}
+
 func TestEtcdGoesOnFromAnOlderSnapshot(t *testing.T) {
-	newest := dataFolder + "snap/0000000000000002-00000000000002f3.snap"
+	newest := memberFolder + "snap/0000000000000002-00000000000002f3.snap"
 	_, level := changed(t, func(files map[string][]byte) { flip(files[newest], 100) })
 	assert.Equal(t, level.Verdict, SoundWithWarnings)
 	assert.Equal(t, mentions(t, &level, Warning, "an older one"), "./"+newest)

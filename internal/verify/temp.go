@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -24,13 +25,19 @@ func newSpool() (*spool, error) {
 	return &spool{file: file, named: os.Remove(file.Name()) != nil}, nil
 }
 
-// Write appends.
-func (s *spool) Write(p []byte) (int, error) {
-	n, err := s.file.Write(p)
-	if err != nil {
-		return n, roomError(err)
+// put writes a piece at its place. Zeros take no room, so that a hole which a
+// stranger's header claims takes none here either.
+func (s *spool) put(p []byte, at int64) error {
+	if len(bytes.TrimLeft(p, "\x00")) == 0 {
+		if err := s.file.Truncate(at + int64(len(p))); err != nil {
+			return roomError(err)
+		}
+		return nil
 	}
-	return n, nil
+	if _, err := s.file.WriteAt(p, at); err != nil {
+		return roomError(err)
+	}
+	return nil
 }
 
 func (s *spool) close() error {

@@ -28,7 +28,7 @@ func (v *verification) result() *Result {
 	if v.summary.Complete {
 		v.judgeUCP(r)
 	} else {
-		v.watch.stores.level.handTo(v.ucp) // what was seen is wrong, whatever would have followed
+		v.watch.stores.handTo(v.ucp) // what was seen is wrong, whatever would have followed
 	}
 	r.Levels = []Level{
 		v.sealedLevel(),
@@ -68,7 +68,11 @@ func (v *verification) judgeSeal() {
 	if !m.Protected() {
 		v.sealed.fault("", "the message has no modification detection, so nobody can say whether it is whole; gpg opens it with --ignore-mdc-error")
 	}
-	if v.summary.Manifest == nil || v.summary.Manifest.Seal.LocksSHA256 == "" {
+	if v.summary.Manifest == nil {
+		return
+	}
+	if v.summary.Manifest.Seal.LocksSHA256 == "" {
+		v.sealed.note("", "the archive does not say for whom it was locked, as this release writes it: a lock that somebody else needs may be damaged or missing")
 		return
 	}
 	if digest := m.LocksDigest(); hex.EncodeToString(digest[:]) != v.summary.Manifest.Seal.LocksSHA256 {
@@ -211,6 +215,9 @@ func (v *verification) words(r *Result) string {
 		default:
 			return "the archive is sound, but " + subject + " in it is not complete: " + l.Summary
 		}
+	}
+	if r.Verdict == Unsound { // some level was not judged, and none says why
+		return "the archive could not be judged to its end"
 	}
 	if r.Verdict == SoundWithWarnings {
 		return subject + " is sound; read the warnings"

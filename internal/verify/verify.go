@@ -120,17 +120,18 @@ func (v *verification) read(ctx context.Context, in *input, begin func() *progre
 	phase.Set(in.size)
 	in.count = phase.Add
 	v.summary, err = archive.Check(v.source.plain, v.watch)
-	if err == nil || errors.Is(err, errBroken) {
-		err = v.source.drain()
+	if err != nil && !errors.Is(err, errBroken) {
+		return v.blame(err)
 	}
-	return v.blame(err)
+	inner, proof := v.source.drain()
+	return errors.Join(v.blame(inner), v.blame(proof))
 }
 
 // blame turns an error that is about the archive into a finding of its level.
 func (v *verification) blame(err error) error {
 	var packed *unzipError
 	switch {
-	case err == nil, errors.Is(err, io.EOF):
+	case err == nil:
 		return nil
 	case failure.KindOf(err) != failure.Failed:
 		return err

@@ -384,3 +384,44 @@ func TestNobodyWritesIntoAPipe(t *testing.T) {
 		assert.Equal(t, failure.KindOf(err), failure.Cancelled, "%v", err)
 	}
 }
+
+// What is wrong inside a seal does not speak for the seal.
+func TestTheSealIsReadToItsEndWhateverIsInIt(t *testing.T) {
+	own, _, _ := whole(t)
+	packed := gzipped(t, append(own, make([]byte, 1000)...))
+	seal := func(data []byte) []byte { return newGPG(t).seal(t, data, "--compress-algo", "none") }
+	r, err := verified(t, seal(flip(bytes.Clone(packed), len(packed)/2)))
+	assert.Equal(t, failure.KindOf(err), failure.Damaged)
+	assert.DeepEqual(t, verdicts(r), [3]Verdict{Sound, Unsound, NotJudged})
+
+	r, err = verified(t, append(seal(flip(bytes.Clone(packed), len(packed)/2)), 0))
+	assert.Equal(t, failure.KindOf(err), failure.Damaged)
+	assert.DeepEqual(t, verdicts(r), [3]Verdict{Unsound, Unsound, NotJudged})
+	mentions(t, &r.Levels[0], Fault, "other data")
+}
+
+func TestAGzipHeadAloneIsDamage(t *testing.T) {
+	r, err := verified(t, []byte("\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x00"))
+	assert.Equal(t, failure.KindOf(err), failure.Damaged)
+	assert.ErrorContains(t, err, "tar: gzip: unexpected EOF")
+	assert.DeepEqual(t, verdicts(r), [3]Verdict{NotSealed, Unsound, NotJudged})
+}
+
+func TestAnArchiveThatDoesNotKnowItsLocksSaysSo(t *testing.T) {
+	nodes := walk(volumesOf(t))
+	data, key := sealedWith(t, seal.Lock{Passphrase: []byte(passphrase)}, seal.Options{}, func(string) []byte { return ours(t, "", recordsOf(), nodes, nil) })
+	r, err := Run(t.Context(), mute(), Options{Source: bytes.NewReader(data), Now: written(), Keys: giving(seal.Keys{SessionKey: key})})
+	assert.NilError(t, err)
+	mentions(t, &r.Levels[0], Note, "does not say for whom it was locked")
+}
+
+// A gzip in a gzip makes an hour of reading out of kilobytes.
+func TestACancelIsHeardBetweenLayers(t *testing.T) {
+	empty := gzipped(t, nil)
+	data := gzipped(t, append(bytes.Repeat(empty, 4<<20), 1)) // 100 MB of members that hold nothing
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := Run(ctx, mute(), Options{Source: bytes.NewReader(data), Now: written()})
+	assert.Equal(t, failure.KindOf(err), failure.Cancelled, "%v after %s", err, time.Since(began))
+}
