@@ -146,6 +146,7 @@ func TestAKeyFileThatCannotBeUsedIsRefused(t *testing.T) {
 		"no recipient's file":          {lockOptions{recipients: []string{filepath.Join(folder, "none")}}, "no such file", exportKey},
 		"a recipient's file of no key": {lockOptions{recipients: []string{write(t, filepath.Join(folder, "text"), "hello")}}, "holds no OpenPGP key", exportKey},
 		"a private key":                {lockOptions{recipients: []string{key("curve25519.secret.pgp")}}, "private key", exportKey},
+		"a recipient's key cut short":  {lockOptions{recipients: []string{cutShort(t, folder)}}, " holds no OpenPGP key, or is damaged", exportKey},
 		"an expired key":               {lockOptions{recipients: []string{key("expired.pgp")}}, "expired", exportKey},
 		"a good key and a bad one":     {lockOptions{recipients: []string{key("rsa.pgp"), key("revoked.pgp")}}, "revoked", exportKey},
 	}
@@ -199,4 +200,11 @@ func TestThePassphraseStandsInNoError(t *testing.T) {
 	}
 	o := execute(t, "backup", "-D", "--passphrase", goodPassphrase, filepath.Join(t.TempDir(), "ucp.tar"))
 	assert.Check(t, !cmp.Contains(o.stderr.String()+o.err.Error(), goodPassphrase)().Success())
+}
+
+func cutShort(t *testing.T, folder string) string {
+	t.Helper()
+	content, err := os.ReadFile(key("rsa.pgp"))
+	assert.NilError(t, err)
+	return write(t, filepath.Join(folder, "cut"), string(content[:300]))
 }
