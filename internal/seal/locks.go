@@ -9,18 +9,26 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/s2k"
 )
 
-// maxStretchMemory is two to the power of this in KiB: 2 GiB, the most that
-// RFC 9106 recommends for Argon2. A stranger's packet could ask for 2 TiB.
-const maxStretchMemory = 21
+// What the locks of a message may ask for. A stranger's packet could want 2 TiB
+// and 255 passes, and nobody can be told to stop meanwhile.
+const (
+	// maxStretchMemory is two to the power of this in KiB: 64 MiB, what RFC 9106
+	// recommends for Argon2 where memory is scarce.
+	maxStretchMemory = 16
+	// maxStretchWork is for all locks together, in bytes that are hashed or filled.
+	// It is enough for 16 passphrases as GnuPG stretches them at its most, or for
+	// one of Argon2 with 64 MiB and 16 passes.
+	maxStretchWork = 1 << 30
+)
 
 var errTooShort = errors.New("a session-key packet is too short")
 
 // checkLock looks at what the library does not mind in a session-key packet,
 // and we do: numbers in a form that no writer makes, so that a changed bit
-// shows, and the memory of Argon2.
-func checkLock(kind byte, content []byte) error {
+// shows, and the work and memory that it takes to stretch a passphrase.
+func (m *Message) checkLock(kind byte, content []byte) error {
 	if kind == typePassphrased {
-		return checkStretching(content)
+		return m.checkStretching(content)
 	}
 	if len(content) < 10 {
 		return errTooShort
@@ -74,8 +82,9 @@ func mpi(b []byte) ([]byte, error) {
 	return number, nil
 }
 
-// checkStretching finds the parameters of Argon2 in a passphrase's packet.
-func checkStretching(content []byte) error {
+// checkStretching adds up what the passphrases' packets ask for. One that asks
+// for too much is refused and does not count.
+func (m *Message) checkStretching(content []byte) error {
 	if len(content) == 0 {
 		return errTooShort
 	}
@@ -83,12 +92,35 @@ func checkStretching(content []byte) error {
 	if content[0] > 5 {
 		at = 5 // version, count, cipher, mode, count
 	}
-	const memory = 1 + s2k.Argon2SaltSize + 2
-	if len(content) <= at+memory || s2k.Mode(content[at]) != s2k.Argon2S2K {
-		return nil
+	if len(content) <= at {
+		return errTooShort
 	}
-	if content[at+memory] > maxStretchMemory {
-		return fmt.Errorf("stretching the passphrase would take 2^%d KiB of memory", content[at+memory])
+	specifier := content[at:] // RFC 9580, 3.7.1
+	var work int64
+	switch s2k.Mode(specifier[0]) {
+	case s2k.IteratedSaltedS2K:
+		const count = 1 + 1 + 8 // mode, hash, salt
+		if len(specifier) <= count {
+			return errTooShort
+		}
+		work = int64(16+specifier[count]&15) << (specifier[count]>>4 + 6)
+	case s2k.Argon2S2K:
+		const passes, memory = 1 + s2k.Argon2SaltSize, 1 + s2k.Argon2SaltSize + 2
+		if len(specifier) <= memory {
+			return errTooShort
+		}
+		if specifier[memory] > maxStretchMemory {
+			return fmt.Errorf("stretching the passphrase with Argon2 would take 2^%d KiB of memory, and 2^%d is the most here; "+
+				"the session key, from a program that can, opens the message", specifier[memory], maxStretchMemory)
+		}
+		work = int64(specifier[passes]) << specifier[memory] << 10
+		m.argon2 = true
+	default: // at once
 	}
+	if work > maxStretchWork-m.stretch {
+		return fmt.Errorf("stretching the passphrase would take too long: the most for all passphrases is %d MiB to go over; "+
+			"the session key, from a program that has the patience, opens the message", maxStretchWork>>20)
+	}
+	m.stretch += work
 	return nil
 }

@@ -29,6 +29,9 @@ type Message struct {
 	phrase []*packet.SymmetricKeyEncrypted
 	unread []string // why session-key packets could not be used
 
+	stretch int64 // bytes to go over for all of phrase
+	argon2  bool  // among phrase
+
 	kind    byte // of the encrypted packet
 	version byte
 	cipher  packet.CipherFunction // as an AEAD packet says it, else zero
@@ -79,9 +82,14 @@ func ReadHead(r io.Reader) (*Message, error) {
 	}
 }
 
-// skip passes over what RFC 9580, 4.3 allows to pass over.
+// skippable is what RFC 9580, 4.3 allows to pass over.
+func skippable(kind byte) bool {
+	return kind == typeMarker || kind == typePadding || kind >= firstUncriticalID
+}
+
+// skip passes over a packet in the head. It is not more than is read.
 func skip(kind byte, b *packetBody) error {
-	if kind != typeMarker && kind != typePadding && kind < firstUncriticalID {
+	if !skippable(kind) {
 		return fmt.Errorf("packet of type %d", kind)
 	}
 	_, err := io.Copy(io.Discard, b)
@@ -98,7 +106,7 @@ func (m *Message) addLock(kind byte, b *packetBody) error {
 	if len(content) > maxLockSize {
 		return fmt.Errorf("session-key packet of more than %d KiB", maxLockSize>>10)
 	}
-	if err := checkLock(kind, content); err != nil {
+	if err := m.checkLock(kind, content); err != nil {
 		m.unread = append(m.unread, err.Error())
 		return nil
 	}
