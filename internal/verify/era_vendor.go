@@ -3,7 +3,6 @@ package verify
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
@@ -102,6 +101,8 @@ func (r *rules) dumped(l *level) {
 			switch size, there := r.dumps[stamp][name]; {
 			case !there:
 				say("./ucp-backup/"+stamp+"/"+name, "is missing: a restore needs the dumps of both databases")
+			case size == noFile:
+				say("./ucp-backup/"+stamp+"/"+name, "is no file: a restore needs the dumps of both databases")
 			case size == 0:
 				say("./ucp-backup/"+stamp+"/"+name, "is empty")
 			}
@@ -114,7 +115,7 @@ func (r *rules) stopped(l *level) {
 	const whose = "the vendor's rule for UCP up to 3.1"
 	r.deciding(l, EraStopped, whose)
 	version := laterVolumes
-	if r.isFirst() {
+	if r.isFirst() && r.records == 0 { // no archive of UCP 1 is known to hold any
 		version = firstVolumes
 	}
 	for _, name := range ucp.NeededVolumes(version) {
@@ -126,16 +127,18 @@ func (r *rules) stopped(l *level) {
 	case r.entries <= overStopped:
 		l.fault("", "%d entries, and %s is more than %d, folders counted", r.entries, whose, overStopped)
 	}
+	r.leftBehind(l)
 	l.note("", noLicenseHere)
 }
 
-// isFirst knows an archive of UCP 1: no volume of the auth service, and the root CAs' settings beside their keys, as its
-// docs list them (ucp-facts 1.2 and 4.2).
+// isFirst knows the volumes of UCP 1: a root CA's settings beside its key, as the docs list them (ucp-facts 1.2 and 4.2),
+// and nothing that came later, neither another volume nor etcd 3.
 func (r *rules) isFirst() bool {
+	seven := ucp.NeededVolumes(firstVolumes)
 	for name := range r.folders {
-		if strings.HasPrefix(name, "ucp-auth-") && isVolume(name) {
+		if isVolume(name) && !slices.Contains(seven, name) {
 			return false
 		}
 	}
-	return r.caConfig
+	return r.caConfig && !r.etcd3
 }

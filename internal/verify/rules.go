@@ -26,21 +26,32 @@ const (
 	maxDumps   = 16
 )
 
-// dumpFolder is where the vendor's backup of 3.2 and later keeps its dumps: the time in milliseconds (ucp-facts 4.1).
-var dumpFolder = regexp.MustCompile(`^ucp-backup/([0-9]{1,20})(?:/([^/]+))?$`)
+// noFile is the size of a dump in whose place stands something else than a file.
+const noFile = -1
+
+// The names that say more than which volume something is in.
+var (
+	// dumpFolder is where the vendor's backup of 3.2 and later keeps its dumps: the time in milliseconds (ucp-facts 4.1).
+	dumpFolder = regexp.MustCompile(`^ucp-backup/([0-9]{1,20})(?:/([^/]+))?$`)
+	// laterStore is what etcd 3 keeps, and etcd 2 of UCP 1 does not.
+	laterStore     = regexp.MustCompile(`^ucp-kv/(?:datav3(?:/|$)|(?:.*/)?member/snap/db$)`)
+	licenseConfig  = regexp.MustCompile(`^docker-ucp/configs/com\.docker\.license-[0-9]+\.json$`)
+	settingsConfig = regexp.MustCompile(`^docker-ucp/configs/com\.docker\.ucp\.config-[0-9]+\.json$`)
+)
 
 // rules sees by its entries' names of which era an archive is, and whether it is all there by that era's rule.
 type rules struct {
 	entries  int64
 	folders  map[string]*folder          // by name, those at the top
 	dumps    map[string]map[string]int64 // sizes of the two dumps, by the backup's time
-	decides  map[string]bool             // the files that the vendor's rules ask for
+	decides  map[string]bool             // the files that the vendor's rules ask for, and links in their place
 	records  int                         // ./ucp-*.json
 	kube     int                         // of these, of Kubernetes' containers
-	manifest bool
+	manifest bool                        // in the one place where it makes an archive one of ours
 	licensed bool
 	settings bool // ucp.toml
 	caConfig bool // as UCP 1 kept it in the volumes of the root CAs
+	etcd3    bool // what UCP 1 had not
 	strange  string
 	below    string // the folder that UCP's volumes are in, where they are not at the top
 }
@@ -61,31 +72,37 @@ func (r *rules) entry(h *tar.Header) {
 	place := entryPlace(h.Name)
 	top, rest, nested := strings.Cut(place, "/")
 	if !nested && h.Typeflag != tar.TypeDir {
-		r.atTop(place)
+		r.atTop(place, h)
 		return
 	}
 	r.count(top, nested, h)
 	if top == ownFolder {
-		r.own(place)
+		r.own(place, h)
 		return
 	}
 	if second, _, _ := strings.Cut(rest, "/"); r.below == "" && isVolume(second) {
 		r.below = strings.Clone(top)
 	}
 	if dump := dumpFolder.FindStringSubmatch(place); dump != nil {
-		r.dump(dump[1], dump[2], h.Size)
+		r.dump(dump[1], dump[2], h)
 	}
+	r.etcd3 = r.etcd3 || laterStore.MatchString(place)
 	switch rest {
-	case "key.pem":
-		r.decides[place] = r.decides[place] || place == decidingPlace(EraOnline) || place == decidingPlace(EraStopped)
+	case "key.pem": // the certificates' judge reads it, and goes where a link leads
+		if place == decidingPlace(EraOnline) || place == decidingPlace(EraStopped) {
+			r.decides[place] = h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeSymlink || h.Typeflag == tar.TypeLink
+		}
 	case "config.json":
-		r.caConfig = r.caConfig || top == clientRoot || top == clusterRoot
+		r.caConfig = r.caConfig || (top == clientRoot || top == clusterRoot) && holdsData(h)
 	}
 }
 
+// holdsData tells a file with content from all else: a link says only that its content should be somewhere.
+func holdsData(h *tar.Header) bool { return h.Typeflag == tar.TypeReg && h.Size > 0 }
+
 // atTop looks at a file that is in no folder.
-func (r *rules) atTop(place string) {
-	if strings.HasPrefix(place, "ucp-") && strings.HasSuffix(place, ".json") {
+func (r *rules) atTop(place string, h *tar.Header) {
+	if strings.HasPrefix(place, "ucp-") && strings.HasSuffix(place, ".json") && h.Typeflag == tar.TypeReg {
 		r.records++
 		if strings.HasPrefix(place, "ucp-kube") {
 			r.kube++
@@ -97,12 +114,10 @@ func (r *rules) atTop(place string) {
 }
 
 // own looks at the folder of an archive of ours.
-func (r *rules) own(place string) {
-	r.manifest = r.manifest || "./"+place == manifestEntry
-	if name, isConfig := strings.CutPrefix(place, configFolder); isConfig && strings.HasSuffix(name, ".json") {
-		r.licensed = r.licensed || strings.HasPrefix(name, "com.docker.license-")
-		r.settings = r.settings || strings.HasPrefix(name, "com.docker.ucp.config-")
-	}
+func (r *rules) own(place string, h *tar.Header) {
+	r.manifest = r.manifest || r.entries == 1 && h.Name == manifestEntry && h.Typeflag == tar.TypeReg
+	r.licensed = r.licensed || holdsData(h) && licenseConfig.MatchString(place)
+	r.settings = r.settings || holdsData(h) && settingsConfig.MatchString(place)
 }
 
 func (r *rules) count(top string, nested bool, h *tar.Header) {
@@ -119,7 +134,7 @@ func (r *rules) count(top string, nested bool, h *tar.Header) {
 	if nested {
 		f.inside++
 	}
-	if h.Typeflag == tar.TypeReg && h.Size > 0 {
+	if holdsData(h) {
 		f.Bytes += min(h.Size, math.MaxInt64-f.Bytes)
 	}
 }
@@ -134,24 +149,29 @@ func (r *rules) guess(top string) {
 	}
 }
 
-func (r *rules) dump(stamp, file string, size int64) {
+func (r *rules) dump(stamp, file string, h *tar.Header) {
 	if r.dumps[stamp] == nil {
 		if len(r.dumps) == maxDumps {
 			return
 		}
 		r.dumps[strings.Clone(stamp)] = map[string]int64{}
 	}
-	if file == etcdDump || file == authDump {
-		r.dumps[stamp][file] = size
+	if file != etcdDump && file != authDump {
+		return
+	}
+	r.dumps[stamp][file] = noFile
+	if h.Typeflag == tar.TypeReg {
+		r.dumps[stamp][file] = h.Size
 	}
 }
 
 func isVolume(name string) bool { return slices.Contains(ucp.KnownVolumes(), name) }
 
-// era is of which era an archive is, by what is in it.
+// era is of which era a stranger's archive is, by what is in it: one of ours is known by its manifest alone, which its
+// reader has judged.
 //
-// The three volumes that an archive of 3.2 and later has are in every older one too; there the records decide, which no
-// older one is known to hold.
+// Both databases as files are of the older era, and a dump beside them is one that was left behind. The three volumes that
+// an archive of 3.2 and later has are in every older one too; there the records decide, which no older one is known to hold.
 func (r *rules) era() Era {
 	onlyNew := []string{clientRoot, clusterRoot, serverCerts, "ucp-backup"}
 	old, some := false, false
@@ -160,9 +180,7 @@ func (r *rules) era() Era {
 		old = old || isVolume(name) && !slices.Contains(onlyNew, name)
 	}
 	switch {
-	case r.manifest:
-		return EraOurs
-	case len(r.dumps) > 0:
+	case len(r.dumps) > 0 && !(r.full("ucp-kv") && r.full("ucp-auth-store-data")):
 		return EraOnline
 	case old:
 		return EraStopped
@@ -175,9 +193,15 @@ func (r *rules) era() Era {
 	}
 }
 
+// full tells whether a volume holds any data.
+func (r *rules) full(volume string) bool {
+	f := r.folders[volume]
+	return f != nil && f.Bytes > 0
+}
+
 // volumes lists the volumes of a backup of UCP by name.
 func (r *rules) volumes() []Volume {
-	if r.era() == EraNone {
+	if r.era() == EraNone && !r.manifest {
 		return nil
 	}
 	var all []Volume
