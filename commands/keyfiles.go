@@ -156,8 +156,7 @@ func (u *unlocker) ownPassphrase() string {
 // noKeys says in our own words that a file is none of keys, where the library has only its own.
 func noKeys(err error, path string) error {
 	var structural pgperrors.StructuralError
-	var unsupported pgperrors.UnsupportedError
-	if errors.As(err, &structural) || errors.As(err, &unsupported) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.As(err, &structural) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%s holds no OpenPGP key, or is damaged", path)
 	}
 	return err

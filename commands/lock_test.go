@@ -83,7 +83,7 @@ func TestThePassphraseComesFromWhereTheOperatorPutIt(t *testing.T) {
 			if test.env != "" {
 				t.Setenv(passphraseVariable, test.env)
 			} else {
-				unsetenv(t, passphraseVariable)
+				unsetPassphrase(t)
 			}
 			if test.file != "" {
 				test.flags.phrase.file = write(t, filepath.Join(t.TempDir(), "key.txt"), test.file)
@@ -109,10 +109,10 @@ func TestThePassphraseComesFromWhereTheOperatorPutIt(t *testing.T) {
 	}
 }
 
-func unsetenv(t *testing.T, name string) {
+func unsetPassphrase(t *testing.T) {
 	t.Helper()
-	t.Setenv(name, "") // restores it afterwards
-	assert.NilError(t, os.Unsetenv(name))
+	t.Setenv(passphraseVariable, "") // restores it afterwards
+	assert.NilError(t, os.Unsetenv(passphraseVariable))
 }
 
 func TestAnEmptyPassphraseInTheEnvironmentIsNoneThatWasGivenAndNotNoneOnPurpose(t *testing.T) {

@@ -104,7 +104,7 @@ func (term *terminal) awaitChange(t *testing.T, before *xterm.State) {
 }
 
 func TestAPassphraseIsAskedForTwiceAndNotShown(t *testing.T) {
-	unsetenv(t, passphraseVariable)
+	unsetPassphrase(t)
 	const other = "correct horse cavalry"
 	tests := map[string]struct {
 		typed []string

@@ -61,7 +61,7 @@ as databases and certificates do. That a restore will succeed is not promised:
 this depends on the engine that it is tried on.
 
 Exit status 3 is also that of an archive which is whole, and holds no backup of
-UCP or an incomplete one: the last line says which. Warnings change no status.
+UCP or an incomplete one: the error says which. Warnings change no status.
 
 A sealed archive is opened with --passphrase-file, --passphrase, the environment
 variable UCP_PASSPHRASE, --identity or --session-key-file. Where none of them is

@@ -56,7 +56,7 @@ func inFolder(t *testing.T, content []byte) string {
 }
 
 func TestWhatVerifyFindsIsItsExitStatus(t *testing.T) {
-	unsetenv(t, passphraseVariable)
+	unsetPassphrase(t)
 	sealed := emptyBackup(t, &seal.Lock{Passphrase: []byte(short)})
 	plain := emptyBackup(t, nil)
 	right := write(t, filepath.Join(t.TempDir(), "key.txt"), short+"\n")
@@ -164,7 +164,7 @@ func TestAHostileNameReachesNoTerminal(t *testing.T) {
 func TestANameCannotBreakAnErrorsLineInTwo(t *testing.T) {
 	content := emptyBackup(t, &seal.Lock{Passphrase: []byte(short)})
 	file := write(t, filepath.Join(t.TempDir(), "a\nb\t\x1b.tar"), string(content))
-	unsetenv(t, passphraseVariable)
+	unsetPassphrase(t)
 	o := execute(t, "verify", file)
 	assert.Equal(t, o.status(), 4)
 	assert.Check(t, cmp.Contains(o.err.Error(), `/a\nb\t\x1b.tar: the archive is locked with a passphrase, and none was given`+"\n"))
