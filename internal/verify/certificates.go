@@ -32,7 +32,8 @@ func certificateVolumes() []string {
 	}
 }
 
-// certificates keeps the PEM files of UCP's certificate volumes until all of them are there to be held against each other.
+// certificates keeps the files of UCP's certificate volumes until all of them are there to be held against each other:
+// those that are no PEM files by their names too, for a link may lead to any.
 type certificates struct {
 	volumes map[string]bool     // those of which anything was seen
 	files   map[string]*pemFile // by place
@@ -72,7 +73,7 @@ func (c *certificates) watch(h *tar.Header) io.WriteCloser {
 		return nil
 	}
 	c.volumes[volume] = true
-	if !strings.HasSuffix(rest, ".pem") || !c.fits(place, h.Size) {
+	if rest == "" || h.Typeflag == tar.TypeDir && !strings.HasSuffix(rest, ".pem") || !c.fits(place, h) {
 		return nil
 	}
 	if before := c.files[place]; before != nil {
@@ -99,12 +100,18 @@ func (c *certificates) watch(h *tar.Header) io.WriteCloser {
 }
 
 // fits tells whether there is room for a file, which the names that UCP uses always have.
-func (c *certificates) fits(place string, size int64) bool {
+func (c *certificates) fits(place string, h *tar.Header) bool {
 	if isUCPs(place) {
 		return true
 	}
-	if size = min(size, maxPEM); c.others == maxPEMFiles || size > c.room || len(place) > maxEntryName {
-		c.dropped++
+	size := h.Size
+	if size > maxPEM {
+		size = 0 // nothing of it is kept
+	}
+	if c.others == maxPEMFiles || size > c.room || len(place) > maxEntryName {
+		if strings.HasSuffix(place, ".pem") {
+			c.dropped++
+		}
 		return false
 	}
 	c.others, c.room = c.others+1, c.room-size
@@ -135,16 +142,39 @@ func (f *pemFile) Close() error {
 	return nil
 }
 
-// follow returns the file that a place comes to through links, nil when there is none that was kept.
+// follow returns the file that a place comes to through links, of folders too, nil when there is none that was kept.
 func (c *certificates) follow(place string) *pemFile {
 	for range 8 {
-		f := c.files[place]
-		if f == nil || f.state != pemLink {
+		switch f := c.files[place]; {
+		case f == nil:
+			folder := c.linkAbove(place)
+			if folder == "" {
+				return nil
+			}
+			place = path.Join(c.files[folder].link, strings.TrimPrefix(place, folder))
+		case f.state == pemLink:
+			place = f.link
+		default:
 			return f
 		}
-		place = f.link
 	}
 	return nil
+}
+
+// linkAbove finds the first folder on the way to a place that is a link.
+func (c *certificates) linkAbove(place string) string {
+	if len(place) > maxEntryName {
+		return ""
+	}
+	for i, letter := range place {
+		if letter != '/' {
+			continue
+		}
+		if f := c.files[place[:i]]; f != nil && f.state == pemLink {
+			return place[:i]
+		}
+	}
+	return ""
 }
 
 // forget overwrites what was kept, private keys among it.

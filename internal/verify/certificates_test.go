@@ -153,20 +153,67 @@ func TestALinkIsFollowedInsideTheVolumes(t *testing.T) {
 		want []string
 	}{
 		"a symlink":              {tar.TypeSymlink, "keys/real.pem", nil},
+		"over a folder's link":   {tar.TypeSymlink, "now/real.pem", nil},
+		"to a file of any name":  {tar.TypeSymlink, "keys/tls.key", nil},
 		"a hard link":            {tar.TypeLink, "./ucp-kv-certs/keys/real.pem", nil},
-		"out of the volume":      {tar.TypeSymlink, "/etc/ssl/key.pem", []string{"warning ./ucp-kv-certs/key.pem: is a link to /etc/ssl/key.pem, which was not looked at"}},
-		"to itself, in a circle": {tar.TypeSymlink, "key.pem", []string{"warning ./ucp-kv-certs/key.pem: which was not looked at"}},
+		"out of the volume":      {tar.TypeSymlink, "/etc/ssl/key.pem", []string{"fault ./ucp-kv-certs/key.pem: is a link to /etc/ssl/key.pem, where this archive has no file"}},
+		"to nothing":             {tar.TypeSymlink, "nowhere", []string{"fault ./ucp-kv-certs/key.pem: is a link to ucp-kv-certs/nowhere, where this archive has no file"}},
+		"to nothing, a hard one": {tar.TypeLink, "./ucp-kv-certs/nowhere", []string{"fault ./ucp-kv-certs/key.pem: is a link to ucp-kv-certs/nowhere"}},
+		"to a folder":            {tar.TypeSymlink, "keys.pem", []string{"fault ./ucp-kv-certs/key.pem: is no file"}},
+		"to itself, in a circle": {tar.TypeSymlink, "key.pem", []string{"fault ./ucp-kv-certs/key.pem: where this archive has no file"}},
+		"over folders in circle": {tar.TypeSymlink, "ring/x", []string{"fault ./ucp-kv-certs/key.pem: where this archive has no file"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s, c, l := newSet(t), newCertificates(), &level{}
 			s.entries["ucp-kv-certs/keys/real.pem"] = s.entries["ucp-kv-certs/key.pem"]
+			s.entries["ucp-kv-certs/keys/tls.key"], s.entries["ucp-kv-certs/keys.pem/"] = s.entries["ucp-kv-certs/key.pem"], nil
 			delete(s.entries, "ucp-kv-certs/key.pem")
 			feed(t, c.watch, s.entries, 100)
+			for from, to := range map[string]string{"now": "keys", "ring": "ring"} {
+				assert.Assert(t, c.watch(&tar.Header{Name: "./ucp-kv-certs/" + from, Typeflag: tar.TypeSymlink, Linkname: to}) == nil)
+			}
 			assert.Assert(t, c.watch(&tar.Header{Name: "./ucp-kv-certs/key.pem", Typeflag: test.kind, Linkname: test.to}) == nil)
 			c.judge(l, EraOurs, today())
 			assertFindings(t, l, test.want...)
 		})
+	}
+}
+
+func TestADanglingRootIsAFaultAndSoIsEveryKey(t *testing.T) {
+	for _, place := range []string{clusterRoot + "/cert.pem", clientRoot + "/key.pem", serverCerts + "/key.pem", "ucp-node-certs/key.pem"} {
+		for _, era := range []Era{EraOurs, EraStopped, EraOnline} {
+			s, c, l := newSet(t), newCertificates(), &level{}
+			delete(s.entries, place)
+			feed(t, c.watch, s.entries, 100)
+			assert.Assert(t, c.watch(&tar.Header{Name: "./" + place, Typeflag: tar.TypeSymlink, Linkname: "nowhere"}) == nil)
+			c.judge(l, era, today())
+			if era == EraOnline && place == "ucp-node-certs/key.pem" {
+				assertFindings(t, l, "warning ./"+place+": is a link to ")
+				continue
+			}
+			assertFindings(t, l, "fault ./"+place+": is a link to ")
+		}
+	}
+}
+
+func TestAVolumeThatNoRestorePutsBackBringsNoFault(t *testing.T) {
+	s := newSet(t)
+	for place := range s.entries {
+		if strings.HasPrefix(place, "ucp-kv-certs/") || strings.HasPrefix(place, "ucp-node-certs/") {
+			delete(s.entries, place)
+		}
+	}
+	s.entries["ucp-kv-certs/"], s.entries["ucp-node-certs/cert.pem"] = nil, []byte("x")
+	l, _ := judged(t, s.entries, EraOnline)
+	assertFindings(t, l, "warning ./ucp-node-certs/cert.pem: is no PEM file")
+	l, _ = judged(t, s.entries, EraStopped)
+	assert.Equal(t, l.faults, 5, "%v", l.findings)
+	for _, place := range []string{"cert.pem", "key.pem"} {
+		s := newSet(t)
+		delete(s.entries, clusterRoot+"/"+place)
+		l, _ := judged(t, s.entries, EraOnline)
+		assertFindings(t, l, "fault ./"+clusterRoot+"/"+place+": is missing")
 	}
 }
 
@@ -182,7 +229,7 @@ func TestKeysAreOverwrittenOnceJudged(t *testing.T) {
 
 func TestOnlyCertificateVolumesAreWatched(t *testing.T) {
 	c := newCertificates()
-	for _, name := range []string{"./ucp-kv/cert.pem", "./cert.pem", "./ucp-kv-certs/cert.pem.old", "./ucp-kv-certs", "./x/ucp-kv-certs/cert.pem"} {
+	for _, name := range []string{"./ucp-kv/cert.pem", "./cert.pem", "./ucp-kv-certs", "./x/ucp-kv-certs/cert.pem"} {
 		assert.Assert(t, c.watch(&tar.Header{Name: name, Typeflag: tar.TypeReg, Size: 1}) == nil, name)
 	}
 	assert.Assert(t, c.watch(&tar.Header{Name: "ucp-kv-certs/cert.pem", Typeflag: tar.TypeReg, Size: 1}) != nil, "without ./ in front")

@@ -122,6 +122,33 @@ func TestAChainLeadsToAKnownCA(t *testing.T) {
 	}
 }
 
+func TestTheRootCAsAreNotExchanged(t *testing.T) {
+	s := newSet(t)
+	s.put(clusterRoot, s.client)
+	s.put(clientRoot, s.cluster)
+	l, _ := judged(t, s.entries, EraStopped)
+	var want []string
+	for _, volume := range certificateVolumes()[2:] {
+		text := ": was issued by the client root CA, where UCP has the cluster root CA issue it"
+		if volume == serverCerts {
+			text = ": was issued by the cluster root CA, where UCP has the client root CA issue it"
+		}
+		want = append(want, "warning ./"+volume+"/cert.pem"+text)
+	}
+	assertFindings(t, l, want...)
+
+	s = newSet(t) // one CA for both
+	for _, volume := range certificateVolumes() {
+		if s.put(volume, made(t, volume, &s.cluster, nil)); s.entries[volume+"/ca.pem"] != nil {
+			s.entries[volume+"/ca.pem"] = s.cluster.certPEM()
+		}
+	}
+	s.put(clusterRoot, s.cluster)
+	s.put(clientRoot, s.cluster)
+	l, _ = judged(t, s.entries, EraStopped)
+	assertFindings(t, l)
+}
+
 // signedSHA1 has an old CA, which the cluster's root has issued, sign with SHA-1.
 func signedSHA1(t *testing.T, s *set, by *pair) pair {
 	t.Helper()

@@ -19,14 +19,18 @@ func (c *certificates) judge(l *level, era Era, now time.Time) []Certificate {
 	if era == EraNone {
 		return nil
 	}
-	j := &certificateJudge{kept: c, level: l, now: now, era: era, said: map[string]bool{}, root: map[string]*x509.Certificate{}}
+	j := &certificateJudge{kept: c, level: l, must: true, now: now, era: era, said: map[string]bool{}, root: map[string]*x509.Certificate{}}
 	places := slices.Sorted(maps.Keys(c.files))
 	for _, volume := range certificateVolumes() {
-		if c.volumes[volume] {
+		switch {
+		case !c.volumes[volume]:
+		case asksFor(era, volume):
 			j.volume(volume)
+		default:
+			j.stray(volume)
 		}
 		for _, place := range places {
-			if strings.HasPrefix(place, volume+"/") && !isUCPs(place) {
+			if strings.HasPrefix(place, volume+"/") && strings.HasSuffix(place, ".pem") && !isUCPs(place) {
 				j.other(place)
 			}
 		}
@@ -43,9 +47,27 @@ type certificateJudge struct {
 	level *level
 	now   time.Time
 	era   Era
+	must  bool                         // that a restore needs the volume's files
 	root  map[string]*x509.Certificate // of the archive, by volume
 	said  map[string]bool              // certificates whose time was judged: a root's stands in many files
 	found []Certificate
+}
+
+// asksFor tells whether a restore of an era's archive puts a volume of certificates back. From 3.2 on UCP makes all but
+// three anew (ucp-facts 4.1).
+func asksFor(era Era, volume string) bool {
+	return era != EraOnline || volume == clusterRoot || volume == clientRoot || volume == serverCerts
+}
+
+// stray judges a volume that no restore puts back: it may be empty, and what is wrong with it calls for a warning at most.
+func (j *certificateJudge) stray(volume string) {
+	apart := *j
+	apart.level, apart.must = &level{}, false
+	apart.volume(volume)
+	j.found = apart.found
+	for _, f := range apart.level.findings {
+		j.level.warn(f.Entry, "%s", f.Text)
+	}
 }
 
 // volume judges the files that UCP reads in one volume.
@@ -53,9 +75,9 @@ func (j *certificateJudge) volume(volume string) {
 	isRoot := volume == clusterRoot || volume == clientRoot
 	var beside []*x509.Certificate
 	if !isRoot || j.kept.files[volume+"/ca.pem"] != nil {
-		beside = j.read(volume+"/ca.pem", true)
+		beside = j.read(volume+"/ca.pem", j.must)
 	}
-	certs := j.read(volume+"/cert.pem", true)
+	certs := j.read(volume+"/cert.pem", j.must)
 	j.key(volume+"/key.pem", certs)
 	if j.kept.files[volume+"/client_ca.pem"] != nil {
 		j.read(volume+"/client_ca.pem", false)
@@ -79,8 +101,10 @@ func (j *certificateJudge) file(place string, must bool) *pemFile {
 			j.level.fault(entry, "is missing")
 		}
 	case listed == nil:
+	case f == nil && must:
+		j.level.fault(listed.entry, "is a link to %s, where this archive has no file", printable(listed.link, 100))
 	case f == nil:
-		j.level.warn(listed.entry, "is a link to %s, which was not looked at", printable(listed.link, 100))
+		j.level.warn(listed.entry, "is a link to %s, where this archive has no file", printable(listed.link, 100))
 	case f.state == pemNoFile:
 		j.level.fault(listed.entry, "is no file")
 	case f.state == pemTooLong:
@@ -124,7 +148,7 @@ func subject(c *x509.Certificate) string { return printable(c.Subject.String(), 
 
 // key holds the private key against the certificate beside it.
 func (j *certificateJudge) key(place string, certs []*x509.Certificate) {
-	f := j.file(place, true)
+	f := j.file(place, j.must)
 	if f == nil {
 		return
 	}

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
 )
@@ -65,7 +66,7 @@ func (r *records) judge(l *level, era Era, manifest *archive.Manifest) (version,
 	instance = r.answer(l, "UCP's instance ID", &r.ids)
 	switch {
 	case manifest != nil:
-		return differs(l, "version", manifest.UCP.Version, version), differs(l, "instance ID", manifest.UCP.InstanceID, instance)
+		return differs(l, ofVersion, manifest.UCP.Version, version), differs(l, "instance ID", manifest.UCP.InstanceID, instance)
 	case version == "" && era == EraStopped:
 		l.note("", "no record says of which version of UCP this backup is; archives up to 3.1 need not hold one")
 	case version == "" && era == EraOnline:
@@ -82,9 +83,14 @@ func (r *records) answer(l *level, what string, s *said) string {
 	return printable(value, maxIdentity)
 }
 
+const ofVersion = "version"
+
 // differs holds what most containers say against the manifest, which counts.
 func differs(l *level, what, manifest, records string) string {
+	isFirst := func(version string) bool { return strings.HasPrefix(version, "1.") }
 	switch {
+	case records != "" && what == ofVersion && isFirst(manifest) && !isFirst(records): // which asks for fewer volumes
+		l.fault(manifestEntry, "says that UCP's %s is %s, the containers say %s", what, printable(manifest, maxIdentity), records)
 	case records != "" && manifest != "" && manifest != records:
 		l.warn(manifestEntry, "says that UCP's %s is %s, the containers say %s", what, printable(manifest, maxIdentity), records)
 	case manifest == "":

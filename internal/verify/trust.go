@@ -45,7 +45,7 @@ func (j *certificateJudge) chain(volume string, certs, beside []*x509.Certificat
 	found := findChain(leaf, between, beside)
 	byRoot := findChain(leaf, append(between[:len(between):len(between)], beside...), j.roots())
 	switch {
-	case found.linkage == linked && byRoot.linkage != linked && byRoot.linkage != weak && volume != serverCerts && len(j.root) > 0:
+	case found.linkage == linked && byRoot.linkage != linked && byRoot.linkage != weak && volume != serverCerts && len(j.root) == 2:
 		j.level.warn(entry, "was issued by a CA that is in the ca.pem beside it, and is neither of UCP's root CAs in this archive")
 	case found.linkage != linked && byRoot.linkage == linked && len(beside) > 0:
 		j.level.warn(entry, "was issued by one of UCP's root CAs, which is not in the ca.pem beside it")
@@ -57,8 +57,25 @@ func (j *certificateJudge) chain(volume string, certs, beside []*x509.Certificat
 		found.chain = []*x509.Certificate{leaf}
 		j.unchained(volume, entry, found, len(beside) > 0 && len(j.root) > 0)
 	}
+	if byRoot.linkage == linked {
+		j.ofItsKind(volume, entry, leaf, append(between[:len(between):len(between)], beside...))
+	}
 	for _, c := range found.chain {
 		j.time(entry, c)
+	}
+}
+
+// ofItsKind warns of a certificate that the other root CA has issued. Components trust the cluster's, and browsers and
+// users the clients', which by the sizes of a published listing has issued the web server's (ucp-facts 1.1 and 4.1); since
+// that is no word of the vendor's, it is no fault.
+func (j *certificateJudge) ofItsKind(volume, entry string, leaf *x509.Certificate, between []*x509.Certificate) {
+	signs, other := "cluster", "client"
+	right := j.root[clusterRoot]
+	if volume == serverCerts {
+		signs, other, right = other, signs, j.root[clientRoot]
+	}
+	if right != nil && findChain(leaf, between, []*x509.Certificate{right}).linkage != linked {
+		j.level.warn(entry, "was issued by the %s root CA, where UCP has the %s root CA issue it: were the two exchanged?", other, signs)
 	}
 }
 
