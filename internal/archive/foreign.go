@@ -27,6 +27,9 @@ func newForeign(p *pass) *foreign {
 func (f *foreign) run() error {
 	err := f.entries()
 	f.summary.Forgotten = f.names.forgotten
+	if f.summary.Forgotten > 0 {
+		f.summary.add(Problem{Text: fmt.Sprintf("more than %d names: whether one comes twice, or leads through a link, is not known beyond these", maxNames)})
+	}
 	return err
 }
 
@@ -51,7 +54,9 @@ func (f *foreign) entries() error {
 // entry judges one entry and, if nothing is wrong with it, reads its content.
 func (f *foreign) entry(header *tar.Header) error {
 	if header.Typeflag == tar.TypeXGlobalHeader {
-		f.global(header)
+		if err := f.global(header); err != nil {
+			f.summary.add(Problem{Entry: header.Name, Text: err.Error(), Unsafe: true})
+		}
 		return nil
 	}
 	f.summary.Entries++
@@ -86,17 +91,23 @@ func (f *foreign) refused(header *tar.Header) error {
 // global judges a header that holds for all that follow. GNU tar obeys it where
 // archive/tar does not, so that it may not say anything that would make two
 // archives of one.
-func (f *foreign) global(header *tar.Header) {
+func (f *foreign) global(header *tar.Header) error {
+	if header.PAXRecords == nil { // archive/tar leaves them out when one holds no number where one belongs
+		return errors.New("a global header with a record that is not valid: what else it says of all that follows is not known")
+	}
 	for key := range header.PAXRecords {
-		if key == "path" || key == "linkpath" || key == "size" || strings.HasPrefix(key, "GNU.sparse.") {
-			f.summary.add(Problem{Entry: header.Name, Text: "a global header sets names or sizes of all that follows", Unsafe: true})
-			return
+		if key == "path" || key == "linkpath" || key == "size" || strings.HasPrefix(key, sparsePrefix) {
+			return errors.New("a global header sets names or sizes of all that follows")
 		}
 	}
+	return f.doubt(header)
 }
 
 // judge says what is wrong with an entry.
 func (f *foreign) judge(header *tar.Header) error {
+	if err := f.doubt(header); err != nil {
+		return err
+	}
 	path, err := cleanPath(header.Name, header.Typeflag == tar.TypeDir)
 	if err != nil {
 		return err
@@ -116,9 +127,12 @@ func (f *foreign) judge(header *tar.Header) error {
 
 // kind says what is wrong with what an entry is.
 func (f *foreign) kind(path string, header *tar.Header) error {
+	if err := outOfOurs(path, header.Typeflag); err != nil {
+		return err
+	}
 	switch header.Typeflag {
 	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
-		return f.regular(path, header)
+		return f.regular(header)
 	case tar.TypeLink:
 		return nil // some write the size of the file that it leads to, and all readers pass over it
 	case tar.TypeDir, tar.TypeFifo:
@@ -137,12 +151,23 @@ func (f *foreign) kind(path string, header *tar.Header) error {
 	return nil
 }
 
-func (f *foreign) regular(path string, header *tar.Header) error {
-	switch path {
-	case Path(manifestName), Path(reportName), Path(sumsName):
+// outOfOurs refuses what only an archive of ours has, of whatever kind it is.
+func outOfOurs(path string, typeflag byte) error {
+	first, rest, below := strings.Cut(path, "/")
+	if first != ownFolder || !below && typeflag == tar.TypeDir {
+		return nil
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	switch first + "/" + name {
+	case Path(manifestName), Path(reportName), Path(sumsName), ownFolder + "/":
 		return errors.New("is of an archive of docker ucp backup, but the manifest of one stands first: " +
 			"its beginning is missing, or it was put together anew")
 	}
+	return nil
+}
+
+// regular says what is wrong with a regular file.
+func (f *foreign) regular(header *tar.Header) error {
 	if !isSparse(header) {
 		return nil
 	}
@@ -156,7 +181,7 @@ func (f *foreign) regular(path string, header *tar.Header) error {
 // isSparse says whether archive/tar makes holes into zeros for an entry.
 func isSparse(header *tar.Header) bool {
 	for key := range header.PAXRecords {
-		if strings.HasPrefix(key, "GNU.sparse.") {
+		if strings.HasPrefix(key, sparsePrefix) {
 			return true
 		}
 	}

@@ -116,6 +116,11 @@ func TestHostileEntriesAreProblemsAndThePassGoesOn(t *testing.T) {
 		"an unknown kind":                     {[]member{special("./v/x", 'V', "")}, "./v/x", "of a kind ('V')"},
 		"a manifest of ours in its midst":     {[]member{file(manifestName, "{}")}, manifestName, "its beginning is missing"},
 		"checksums of ours without a dot":     {[]member{file("docker-ucp/SHA256SUMS", "")}, "docker-ucp/SHA256SUMS", "its beginning is missing"},
+		"a manifest of ours that is a folder": {[]member{folderNamed("docker-ucp/manifest.json/")}, "docker-ucp/manifest.json/", "its beginning is missing"},
+		"a report of ours that is a symlink":  {[]member{special("./docker-ucp/report.json", tar.TypeSymlink, "x")}, "./docker-ucp/report.json", "its beginning is missing"},
+		"checksums that are a hard link":      {[]member{special("./docker-ucp/SHA256SUMS", tar.TypeLink, "./ucp-kv/data/db")}, "./docker-ucp/SHA256SUMS", "its beginning is missing"},
+		"a file below a manifest of ours":     {[]member{file("docker-ucp/manifest.json/x", "")}, "docker-ucp/manifest.json/x", "its beginning is missing"},
+		"our folder as a symlink":             {[]member{special("./docker-ucp", tar.TypeSymlink, "ucp-kv")}, "./docker-ucp", "its beginning is missing"},
 		"a global header that renames": {[]member{{tar.Header{
 			Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"path": "/etc/passwd"},
 		}, nil}}, "/etc/passwd", "a global header"},

@@ -154,6 +154,7 @@ func TestMemoryIsBoundedWhateverIsRead(t *testing.T) {
 			s := assertBounded(t, archive())
 			assert.Assert(t, s.Err() != nil)
 			assert.Equal(t, s.Forgotten > 0, name == "as many names as anybody has")
+			assert.Equal(t, strings.Contains(s.Problems[0].Text, "more than 1048576 names"), s.Forgotten > 0)
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 type pass struct {
 	raw     *stream
 	tar     *tar.Reader
+	heads   heads // of the entry that was read last
 	watch   Watcher
 	chunk   []byte
 	last    string // name of the last entry that was read, to say where
@@ -58,18 +59,38 @@ func (p *pass) verdict(err error) error {
 // next goes to the next entry. None without an error is the tar's end, with or
 // without the blocks that belong there.
 func (p *pass) next() (*tar.Header, error) {
+	p.heads.begin()
+	p.raw.heads = &p.heads
 	header, err := p.tar.Next()
+	p.raw.heads = nil
 	if header != nil && errors.Is(err, tar.ErrInsecurePath) { // names are judged here
-		return header, nil
+		err = nil
 	}
 	switch {
 	case err == nil:
+		if astray := p.heads.entry(header, p.raw.offset); astray != nil {
+			return nil, Problem{Entry: header.Name, Text: astray.Error(), Unsafe: true}
+		}
 		return header, nil
 	case errors.Is(err, io.EOF) && !p.raw.failed:
+		if p.heads.helpers() > 0 && !p.raw.ended {
+			return nil, wrong("", "the tar ends at %s with a header that says something of an entry, and none follows", p.place())
+		}
 		return nil, nil
 	default:
 		return nil, p.broken("", err)
 	}
+}
+
+// doubt says why an entry is not to all programs what it is to archive/tar.
+func (p *pass) doubt(header *tar.Header) error {
+	if err := p.heads.doubt(); err != nil {
+		return err
+	}
+	if header.Typeflag == tar.TypeXGlobalHeader {
+		return nil
+	}
+	return doubtful(header)
 }
 
 // place says where in the archive something is wrong.

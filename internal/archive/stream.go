@@ -43,6 +43,7 @@ type stream struct {
 	ended    bool          // the end was handed out
 	failed   bool          // the source's error was handed out
 	keep     io.Writer     // takes what is handed out; nil takes nothing
+	heads    *heads        // while an entry's headers are read it sees them; nil is no one
 }
 
 func newStream(r io.Reader) *stream {
@@ -54,6 +55,9 @@ func newStream(r io.Reader) *stream {
 // Read implements io.Reader.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.buffered.Read(p)
+	if s.heads != nil {
+		s.heads.take(s.offset, p[:n])
+	}
 	s.offset += int64(n)
 	if s.keep != nil {
 		_, _ = s.keep.Write(p[:n]) // memory and hashes never fail

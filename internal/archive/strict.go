@@ -64,7 +64,26 @@ func (s *strict) header() (*tar.Header, error) {
 	s.raw.keep = s.held
 	header, err := s.next()
 	s.raw.keep = nil
-	return header, err
+	if header == nil {
+		return nil, err
+	}
+	if err := s.plain(header); err != nil {
+		return nil, Problem{Entry: header.Name, Text: err.Error(), Unsafe: true}
+	}
+	return header, nil
+}
+
+// plain says why an entry's headers are none that Writer writes and that all
+// programs read in the same way. A forged archive without a seal may have them,
+// for whoever forges it can make its digests too.
+func (s *strict) plain(header *tar.Header) error {
+	if err := s.doubt(header); err != nil {
+		return err
+	}
+	if s.heads.helpers() > s.heads.extended || header.Typeflag == tar.TypeXGlobalHeader {
+		return errors.New("has a header of a kind (L, K or g) that no archive of docker ucp backup has")
+	}
+	return nil
 }
 
 // entry judges one entry and reads its content.
