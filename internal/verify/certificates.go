@@ -79,13 +79,16 @@ func (c *certificates) watch(h *tar.Header) io.WriteCloser {
 	if before := c.files[place]; before != nil {
 		before.forget() // of a name that comes twice, the last is what extraction leaves
 	}
-	f := &pemFile{entry: h.Name, size: h.Size}
+	f, target := &pemFile{entry: h.Name, size: h.Size}, h.Linkname
+	if len(target) > maxEntryName {
+		target = "" // no system follows it
+	}
 	c.files[place] = f
 	switch {
 	case h.Typeflag == tar.TypeLink:
-		f.state, f.link = pemLink, entryPlace(h.Linkname)
+		f.state, f.link = pemLink, entryPlace(target)
 	case h.Typeflag == tar.TypeSymlink:
-		f.state, f.link = pemLink, symlinkPlace(place, h.Linkname)
+		f.state, f.link = pemLink, symlinkPlace(place, target)
 	case h.Typeflag != tar.TypeReg:
 		f.state = pemNoFile
 	case h.Size > maxPEM:

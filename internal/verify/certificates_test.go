@@ -245,9 +245,11 @@ func TestOtherFilesCannotCrowdOutUCPs(t *testing.T) {
 		}
 	}
 	assert.Assert(t, held <= maxOtherPEM, "%d bytes are held", held)
+	assert.Assert(t, c.watch(&tar.Header{Name: "./ucp-kv-certs/client_ca.pem", Typeflag: tar.TypeSymlink, Linkname: strings.Repeat("x", 1<<20)}) == nil)
+	assert.Equal(t, c.files["ucp-kv-certs/client_ca.pem"].link, "ucp-kv-certs")
 	feed(t, c.watch, s.entries, 100)
 	c.judge(l, EraOurs, today())
-	assertFindings(t, l, "warning : 996 more PEM files of the certificate volumes were not looked at")
+	assertFindings(t, l, "warning ./ucp-kv-certs/client_ca.pem: is a link", "warning : 996 more PEM files of the certificate volumes were not looked at")
 }
 
 func TestNoFindingQuotesAKey(t *testing.T) {
