@@ -26,7 +26,7 @@ func TestAVolumeThatARestoreNeedsHoldsData(t *testing.T) {
 	tests := map[string]listing{
 		"links alone":       without.with(data + "/table@"),
 		"empty folders":     without.with(data + "/a/"),
-		"empty files alone": without.with(data+"/a", data+"/b").withSize(data+"/a", 0).withSize(data+"/b", 0),
+		"empty files alone": without.with(data+"/a", data+"/b").withEmpty(data + "/a").withEmpty(data + "/b"),
 	}
 	for name, archived := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestTheRuleOfUCP1IsForUCP1(t *testing.T) {
 	}{
 		"a root CA's settings":            {spare().with(config), true},
 		"none":                            {spare(), false},
-		"empty settings":                  {spare().with(config).withSize(config, 0), false},
+		"empty settings":                  {spare().with(config).withEmpty(config), false},
 		"a link in the settings' place":   {spare().with(config + "@"), false},
 		"etcd 3's folder":                 {spare().with(config, "ucp-kv/datav3/"), false},
 		"etcd 3's folder, not listed":     {spare().with(config, "ucp-kv/datav3/member/wal/0.wal"), false},
@@ -134,7 +134,7 @@ func TestOnlyALicenseIsALicense(t *testing.T) {
 		"in a folder":           {packedWith("./docker-ucp/configs/com.docker.license-/x.json"), "absent"},
 		"in a folder of number": {packedWith("./docker-ucp/configs/com.docker.license-1/1.json"), "absent"},
 		"without a number":      {packedWith("./docker-ucp/configs/com.docker.license-x.json"), "absent"},
-		"empty":                 {packed().withSize(license, 0), "absent"},
+		"empty":                 {packed().withEmpty(license), "absent"},
 		"a link":                {packedWith(license + "@"), "absent"},
 	}
 	for name, test := range tests {

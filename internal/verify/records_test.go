@@ -64,11 +64,13 @@ func TestTheRecordsSayWhichUCPItIs(t *testing.T) {
 			},
 		},
 		"the manifest claims UCP 1, which needs fewer volumes": {
-			entries{"ucp-kv.json": inspected("3.1.5", id, "")}, EraOurs, &archive.Manifest{UCP: archive.UCP{Version: "1.1.4"}}, "1.1.4", id,
+			entries{"ucp-kv.json": inspected("3.1.5", id, "")},
+			EraOurs, &archive.Manifest{UCP: archive.UCP{Version: "1.1.4"}}, "1.1.4", id,
 			[]string{"fault ./docker-ucp/manifest.json: version is 1.1.4, the containers say 3.1.5"},
 		},
 		"the manifest claims another UCP 1": {
-			entries{"ucp-kv.json": inspected("1.1.2", id, "")}, EraOurs, &archive.Manifest{UCP: archive.UCP{Version: "1.1.4"}}, "1.1.4", id,
+			entries{"ucp-kv.json": inspected("1.1.2", id, "")},
+			EraOurs, &archive.Manifest{UCP: archive.UCP{Version: "1.1.4"}}, "1.1.4", id,
 			[]string{"warning ./docker-ucp/manifest.json: version is 1.1.4, the containers say 1.1.2"},
 		},
 		"the manifest could not be read": {entries{"ucp-kv.json": inspected("3.1.5", id, "")}, EraOurs, nil, "3.1.5", id, nil},

@@ -180,7 +180,7 @@ func (r *rules) era() Era {
 		old = old || isVolume(name) && !slices.Contains(onlyNew, name)
 	}
 	switch {
-	case len(r.dumps) > 0 && !(r.full("ucp-kv") && r.full("ucp-auth-store-data")):
+	case len(r.dumps) > 0 && (!r.full("ucp-kv") || !r.full("ucp-auth-store-data")):
 		return EraOnline
 	case old:
 		return EraStopped

@@ -29,10 +29,10 @@ func (x listing) with(names ...string) listing {
 	return listing{append(slices.Clone(x.names), names...), x.sizes}
 }
 
-func (x listing) withSize(name string, size int64) listing {
-	sizes := map[string]int64{name: size}
+func (x listing) withEmpty(name string) listing {
+	sizes := map[string]int64{}
 	maps.Copy(sizes, x.sizes)
-	sizes[name] = size
+	sizes[name] = 0
 	return listing{x.names, sizes}
 }
 
@@ -128,7 +128,7 @@ func TestAnArchiveOfTheVendorIsJudgedByItsErasRule(t *testing.T) {
 		"the auth store's dump is missing": {published().without(stamp + "auth-store.tar.gz").with("./x"), EraOnline, []string{
 			"fault " + stamp + "auth-store.tar.gz: is missing", licenseNote,
 		}},
-		"a dump is empty": {published().withSize(stamp+"auth-store.tar.gz", 0), EraOnline, []string{"fault " + stamp + "auth-store.tar.gz: is empty", licenseNote}},
+		"a dump is empty": {published().withEmpty(stamp + "auth-store.tar.gz"), EraOnline, []string{"fault " + stamp + "auth-store.tar.gz: is empty", licenseNote}},
 		"both dumps are missing": {published().without(stamp, stamp+"auth-store.tar.gz", stamp+"etcd.backup.db").with("./x", "./y", "./z"), EraOnline, []string{
 			"fault ./ucp-backup: is missing: no dump", licenseNote,
 		}},
