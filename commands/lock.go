@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"unicode/utf8"
 
@@ -88,6 +89,9 @@ func promptTwice(ctx context.Context, dockerCLI command.Cli) ([]byte, error) {
 	const tries = 3
 	for try := 1; ; try++ {
 		passphrase, err := promptPair(ctx, dockerCLI)
+		if errors.Is(err, io.EOF) {
+			return nil, failure.Refuse(errNothingTyped, givePassphrase)
+		}
 		if err == nil || try == tries || failure.KindOf(err) != failure.Refused {
 			return passphrase, err
 		}

@@ -74,7 +74,7 @@ func (k keyboard) promptSecret(ctx context.Context, question string) (_ []byte, 
 }
 
 func readPassword(fd int) ([]byte, error) {
-	secret, err := term.ReadPassword(fd)
+	secret, err := readSecret(fd)
 	if err != nil {
 		return nil, fmt.Errorf("ask for a passphrase: %w", err)
 	}

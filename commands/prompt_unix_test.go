@@ -84,6 +84,15 @@ func (term *terminal) press(t *testing.T, keys string) {
 	assert.NilError(t, err)
 }
 
+// typed presses a line's keys and the one that ends it, which for Ctrl-D is itself.
+func (term *terminal) typed(t *testing.T, line string) {
+	t.Helper()
+	if line != "\x04" {
+		line += "\n"
+	}
+	term.press(t, line)
+}
+
 // settings are the terminal's, the echo among them.
 func (term *terminal) settings(t *testing.T) *xterm.State {
 	t.Helper()
@@ -113,6 +122,8 @@ func TestAPassphraseIsAskedForTwiceAndNotShown(t *testing.T) {
 		"twice the same":           {[]string{goodPassphrase, goodPassphrase}, ""},
 		"another at first":         {[]string{goodPassphrase, other, goodPassphrase, goodPassphrase}, ""},
 		"a short one at first":     {[]string{"short", goodPassphrase, goodPassphrase}, ""},
+		"the end of input":         {[]string{"\x04"}, "no passphrase was typed"},
+		"the end, asked again":     {[]string{goodPassphrase, "\x04"}, "no passphrase was typed"},
 		"never twice the same":     {[]string{goodPassphrase, other, goodPassphrase, other, goodPassphrase, other}, "the two passphrases differ"},
 		"none that is long enough": {[]string{"short", "", "short"}, "the passphrase has 5 characters; a backup needs at least 12"},
 	}
@@ -132,7 +143,7 @@ func TestAPassphraseIsAskedForTwiceAndNotShown(t *testing.T) {
 			for n, line := range test.typed {
 				terminal.await(t, "Passphrase ", n+1)
 				terminal.awaitChange(t, before)
-				terminal.press(t, line+"\n")
+				terminal.typed(t, line)
 			}
 			got := <-answered
 			assert.Check(t, reflect.DeepEqual(terminal.settings(t), before), "the terminal is not what it was")

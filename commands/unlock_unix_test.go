@@ -38,7 +38,7 @@ func (term *terminal) answer(t *testing.T, before *xterm.State, question string,
 	for n, line := range lines {
 		term.await(t, question, n+1)
 		term.awaitChange(t, before)
-		term.press(t, line+"\n")
+		term.typed(t, line)
 	}
 }
 
