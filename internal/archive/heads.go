@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
-	"strings"
 )
 
 // heads follows the header blocks that archive/tar reads for one entry. It hides
@@ -19,15 +18,16 @@ type heads struct {
 	kind   byte  // of the last block
 	found  bool  // the entry's own block was seen
 
-	extended, names, links int  // headers of type x, L and K before it
-	peek, empty            bool // the next byte is a name's first; a name without one was seen
+	extended, names, links int    // headers of type x, L and K before it
+	records                []byte // that the last of type x holds
+	peek, empty            bool   // the next byte is a name's first; a name without one was seen
 }
 
 // begin waits for the next entry's first block.
 func (h *heads) begin() {
 	h.filled, h.found = 0, false
 	h.extended, h.names, h.links = 0, 0, 0
-	h.peek, h.empty = false, false
+	h.peek, h.empty, h.records = false, false, h.records[:0]
 }
 
 // take sees the bytes that archive/tar reads on its way to the next entry.
@@ -37,7 +37,10 @@ func (h *heads) take(offset int64, p []byte) {
 			h.peek, h.empty = false, h.empty || p[0] == 0
 		}
 		n := int(min(h.at-offset, int64(len(p)))) // padding, and what a header holds
-		if n <= 0 {
+		switch {
+		case n > 0 && h.extended > 0 && h.kind == tar.TypeXHeader: // archive/tar reads no more than 1 MiB of it
+			h.records = append(h.records, p[:min(int64(n), max(0, h.size-int64(len(h.records))))]...)
+		case n <= 0:
 			n = copy(h.block[h.filled:], p)
 			h.filled += n
 			h.at += int64(n)
@@ -57,6 +60,7 @@ func (h *heads) whole() {
 	switch h.kind {
 	case tar.TypeXHeader:
 		h.extended++
+		h.records = h.records[:0]
 	case tar.TypeGNULongName:
 		h.names++
 	case tar.TypeGNULongLink:
@@ -136,62 +140,4 @@ func numeric(field []byte) int64 {
 	digits, _, _ := bytes.Cut(bytes.Trim(field, " \x00"), []byte{0})
 	n, _ := strconv.ParseInt(string(digits), 8, 64)
 	return n
-}
-
-const sparsePrefix = "GNU.sparse."
-
-// doubtful says why the records of an entry's extended header are not read by
-// all programs as archive/tar reads them.
-func doubtful(header *tar.Header) error {
-	records := header.PAXRecords
-	if len(records) == 0 {
-		return nil
-	}
-	for _, key := range []string{"path", "linkpath", "size"} {
-		if value, there := records[key]; there && value == "" {
-			return errors.New("its extended header has an empty \"" + key + "\": programs differ in what holds instead")
-		}
-	}
-	if size, there := records["size"]; there && !decimal(size) {
-		return errors.New("its extended header has a size that is no plain number")
-	}
-	if header.Typeflag == tar.TypeLink && header.Size != 0 && records["size"] != "" {
-		return errors.New("a hard link to which an extended header gives content: programs differ in where the next header is")
-	}
-	sparse := 0
-	for key := range records {
-		if strings.HasPrefix(key, sparsePrefix) {
-			sparse++
-		}
-	}
-	if sparse > 0 && (header.Typeflag == tar.TypeGNUSparse || !wholeSparse(records, sparse)) {
-		return errors.New("its records of holes (" + sparsePrefix + "*) are of no known version as a whole: programs differ in its name and content")
-	}
-	return nil
-}
-
-// wholeSparse says whether the records of holes are those that GNU tar writes
-// for one of the versions 0.0, 0.1 and 1.0, and no others. Those of 0.0 are
-// turned into a map by archive/tar.
-func wholeSparse(records map[string]string, count int) bool {
-	has := func(key string) int {
-		if records[sparsePrefix+key] == "" {
-			return 0
-		}
-		return 1
-	}
-	major, minor := records[sparsePrefix+"major"], records[sparsePrefix+"minor"]
-	if major == "1" && minor == "0" {
-		return count == 4 && has("name") == 1 && decimal(records[sparsePrefix+"realsize"])
-	}
-	if major+minor != "" && (major != "0" || minor != "0" && minor != "1") {
-		return false
-	}
-	known := has("major") + has("minor") + has("name") + has("map") + has("numblocks") + has("size")
-	return count == known && has("map") == 1 && decimal(records[sparsePrefix+"numblocks"]) && decimal(records[sparsePrefix+"size"])
-}
-
-// decimal says whether a number is written with digits alone.
-func decimal(number string) bool {
-	return number != "" && strings.Trim(number, "0123456789") == ""
 }

@@ -90,7 +90,7 @@ func (p *pass) doubt(header *tar.Header) error {
 	if header.Typeflag == tar.TypeXGlobalHeader {
 		return nil
 	}
-	return doubtful(header)
+	return doubtful(header, p.heads.records)
 }
 
 // place says where in the archive something is wrong.
