@@ -110,7 +110,9 @@ type archives struct {
 func makeArchives(t *testing.T) *archives {
 	t.Helper()
 	s := newStage(t, lab.Options{}, standin.Options{LogSegment: 16 << 10, SnapshotCount: 10})
-	assert.NilError(t, s.ucp.PutKeys(t.Context(), 1000))
+	for range 4 { // one after the other: etcd takes a burst into one snapshot
+		assert.NilError(t, s.ucp.PutKeys(t.Context(), 250))
+	}
 	a := &archives{stage: s, keys: s.keys(t), key: makeKey(t, "archive@example.test", "future-default"), excluded: map[string]string{}}
 	a.private = a.key.private(t)
 	var err error
