@@ -16,21 +16,18 @@ func doubtful(header *tar.Header, raw []byte) error {
 	if len(records) == 0 {
 		return nil
 	}
-	for _, key := range []string{"path", "linkpath", "size"} {
-		if value, there := records[key]; there && value == "" {
-			return errors.New("its extended header has an empty \"" + key + "\": programs differ in what holds instead")
-		}
-	}
-	if size, there := records["size"]; there && !decimal(size) {
-		return errors.New("its extended header has a size that is no plain number")
-	}
-	if header.Typeflag == tar.TypeLink && header.Size != 0 && records["size"] != "" {
-		return errors.New("a hard link to which an extended header gives content: programs differ in where the next header is")
-	}
 	sparse := 0
-	for key := range records {
-		if strings.HasPrefix(key, sparsePrefix) {
+	for key, value := range records {
+		switch {
+		case strings.HasPrefix(key, sparsePrefix):
 			sparse++
+		case key != "path" && key != "linkpath" && key != "size":
+		case value == "":
+			return errors.New("its extended header has an empty \"" + key + "\": programs differ in what holds instead")
+		case key == "size" && !decimal(value):
+			return errors.New("its extended header has a size that is no plain number")
+		case key == "size" && header.Typeflag == tar.TypeLink && header.Size != 0:
+			return errors.New("a hard link to which an extended header gives content: programs differ in where the next header is")
 		}
 	}
 	if sparse > 0 && (header.Typeflag == tar.TypeGNUSparse || !wholeSparse(records, sparse, raw)) {

@@ -85,16 +85,15 @@ func (h *heads) skip(size int64) {
 // blocks that it read.
 func (h *heads) entry(header *tar.Header, offset int64) error {
 	size, start := h.size, h.at
-	switch {
-	case h.kind == tar.TypeXGlobalHeader:
+	switch h.kind {
+	case tar.TypeXGlobalHeader:
 		start += size
-	case h.kind == tar.TypeGNUSparse: // its map may go on in blocks of its own
+	case tar.TypeGNUSparse: // its map may go on in blocks of its own
 		start = max(offset, start)
 		h.at = start
-	case isSparse(header): // its map is content, and may have been read
-		start = max(offset, start)
 	}
-	if !h.found || offset != start {
+	astray := offset != start && (offset < start || !isSparse(header)) // a map of holes may have been read
+	if !h.found || astray {
 		return errors.New("its headers are of a form that programs read in different ways")
 	}
 	if stored := header.PAXRecords["size"]; stored != "" && h.kind != tar.TypeXGlobalHeader {
@@ -137,7 +136,12 @@ func numeric(field []byte) int64 {
 		}
 		return n
 	}
-	digits, _, _ := bytes.Cut(bytes.Trim(field, " \x00"), []byte{0})
-	n, _ := strconv.ParseInt(string(digits), 8, 64)
+	n := int64(0)
+	for _, b := range bytes.TrimLeft(field, " \x00") {
+		if b < '0' || b > '7' {
+			break
+		}
+		n = n<<3 | int64(b-'0')
+	}
 	return n
 }
