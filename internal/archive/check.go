@@ -71,7 +71,7 @@ type Summary struct {
 	HeadersProven bool
 	// Forgotten counts the names of an archive that is not ours which came when
 	// memory for names was full. If one of them comes twice, or leads through a
-	// symlink that is one of them, this was not noticed.
+	// symlink that is one of them, this was not noticed; a Problem says so.
 	Forgotten int64
 }
 
