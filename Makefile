@@ -34,7 +34,7 @@ build: .need-go ## Build the plugin: bin/docker-ucp
 install: .need-go ## Install the plugin where docker finds it: for you, or for everybody as root
 	./install.sh
 
-demo: build bin/lab .setup ## Show a whole backup on this machine: lab, backup, gpg, tar, clean up
+demo: build bin/lab .setup ## Show a whole backup on this machine: lab, backup, verify, gpg, tar, clean up
 	cd e2e && $(ROOT) ./demo.sh
 
 test: .setup vet tidy-check docs-check lint shell race e2e ## Run every test and check

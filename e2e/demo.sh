@@ -67,6 +67,9 @@ main() {
 	show docker ucp backup --passphrase-file "$work/passphrase" --yes "$work/ucp.tar"
 	ls -l "$work/ucp.tar"
 
+	say "is it good?"
+	show docker ucp verify --passphrase-file "$work/passphrase" "$work/ucp.tar"
+
 	say "the archive, with gpg, tar and sha256sum alone"
 	look_inside
 
