@@ -96,6 +96,6 @@ func TestThePluginTellsItsMetadata(t *testing.T) {
 	assert.NilError(t, json.Unmarshal(told, &got))
 	assert.DeepEqual(t, got, metadata.Metadata{
 		SchemaVersion: "0.1.0", Vendor: "docker-ucp", Version: "1.2.3-test",
-		ShortDescription: "Back up Docker Universal Control Plane", URL: "https://github.com/docker-ucp/docker-ucp",
+		ShortDescription: "Back up Docker Universal Control Plane, and check its backups", URL: "https://github.com/docker-ucp/docker-ucp",
 	})
 }

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/docker-ucp/docker-ucp/internal/progress"
 	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
 
@@ -221,12 +223,13 @@ func (a *asked) Read(p []byte) (int, error) {
 	return a.from.Read(p)
 }
 
-// input counts what is read and hears of a cancel.
+// input counts what is read and hears of a cancel. The seal reads ahead on a
+// goroutine of its own.
 type input struct {
 	ctx   context.Context //nolint:containedctx // a reader has no other way to hear of its end
 	from  io.Reader
-	count func(int64)
-	size  int64
+	size  atomic.Int64
+	phase atomic.Pointer[progress.Phase] // shows it, once there is one
 }
 
 // Read implements io.Reader.
@@ -235,8 +238,10 @@ func (i *input) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := i.from.Read(p)
-	i.size += int64(n)
-	i.count(int64(n))
+	size := i.size.Add(int64(n))
+	if phase := i.phase.Load(); phase != nil {
+		phase.Set(size)
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("read the archive: %w", err)
 	}

@@ -76,9 +76,9 @@ func (v *verification) run(ctx context.Context, talk Talk) (_ *Result, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	in := &input{ctx: ctx, from: file, count: func(int64) {}}
+	in := &input{ctx: ctx, from: file}
 	err = v.read(ctx, in, func() *progress.Phase { return talk.Start("verify", total, progress.Bytes) })
-	v.size = in.size
+	v.size = in.size.Load()
 	if err != nil {
 		return nil, cancelled(ctx, err)
 	}
@@ -117,8 +117,8 @@ func (v *verification) read(ctx context.Context, in *input, begin func() *progre
 	}
 	phase := begin()
 	defer func() { phase.Done(err) }()
-	phase.Set(in.size)
-	in.count = phase.Add
+	phase.Set(in.size.Load())
+	in.phase.Store(phase)
 	v.summary, err = archive.Check(v.source.plain, v.watch)
 	if err != nil && !errors.Is(err, errBroken) {
 		return v.blame(err)
