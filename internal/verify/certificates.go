@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/docker-ucp/docker-ucp/internal/archive"
 )
 
 // The bounds of what is kept of certificate volumes. The names that UCP itself uses have room of their own, so that other
@@ -67,7 +69,7 @@ func newCertificates() *certificates {
 
 // watch returns what takes the content of a PEM file, nil for every other entry. It wants to see links and folders too.
 func (c *certificates) watch(h *tar.Header) io.WriteCloser {
-	place := entryPlace(h.Name)
+	place := archive.Path(h.Name)
 	volume, rest, _ := strings.Cut(place, "/")
 	if !slices.Contains(certificateVolumes(), volume) {
 		return nil
@@ -86,7 +88,7 @@ func (c *certificates) watch(h *tar.Header) io.WriteCloser {
 	c.files[place] = f
 	switch {
 	case h.Typeflag == tar.TypeLink:
-		f.state, f.link = pemLink, entryPlace(target)
+		f.state, f.link = pemLink, archive.Path(target)
 	case h.Typeflag == tar.TypeSymlink:
 		f.state, f.link = pemLink, symlinkPlace(place, target)
 	case h.Typeflag != tar.TypeReg:
@@ -189,9 +191,6 @@ func (c *certificates) forget() {
 }
 
 func (f *pemFile) forget() { clear(f.content[:cap(f.content)]) }
-
-// entryPlace is an entry's name in one spelling: no "./" in front, no "/" at the end.
-func entryPlace(name string) string { return strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/") }
 
 // symlinkPlace is where a symlink leads to; an absolute one leads out of what the archive holds.
 func symlinkPlace(place, target string) string {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/docker-ucp/docker-ucp/internal/archive"
 )
 
 func FuzzCertificates(f *testing.F) {
@@ -38,7 +40,7 @@ func FuzzRecords(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("["), 20000), "./ucp-kv.json")
 	f.Fuzz(func(t *testing.T, content []byte, name string) {
 		r, l := newRecords(), &level{}
-		feed(t, r.watch, entries{entryPlace(name): content}, 1000)
+		feed(t, r.watch, entries{archive.Path(name): content}, 1000)
 		version, instance := r.judge(l, EraOnline, nil)
 		assert.Assert(t, len(version) <= 4*maxIdentity+4 && len(instance) <= 4*maxIdentity+4)
 		for _, finding := range l.findings {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
@@ -37,7 +38,7 @@ func newRecords() *records { return &records{} }
 
 // watch returns what takes the content of a record, nil for every other entry.
 func (r *records) watch(h *tar.Header) io.WriteCloser {
-	place, most := entryPlace(h.Name), int64(maxRecord)
+	place, most := archive.Path(h.Name), int64(maxRecord)
 	if len(place) > maxEntryName || h.Typeflag != tar.TypeReg {
 		return nil
 	}

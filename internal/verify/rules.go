@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
@@ -69,7 +70,7 @@ func newRules() *rules {
 // entry counts each entry, folders too, as the vendor's rules do.
 func (r *rules) entry(h *tar.Header) {
 	r.entries++
-	place := entryPlace(h.Name)
+	place := archive.Path(h.Name)
 	top, rest, nested := strings.Cut(place, "/")
 	if !nested && h.Typeflag != tar.TypeDir {
 		r.atTop(place, h)

@@ -223,10 +223,8 @@ func (a *asked) Read(p []byte) (int, error) {
 	return a.from.Read(p)
 }
 
-// input counts what is read and hears of a cancel. The seal reads ahead on a
-// goroutine of its own.
+// input counts what is read. The seal reads ahead on a goroutine of its own.
 type input struct {
-	ctx   context.Context //nolint:containedctx // a reader has no other way to hear of its end
 	from  io.Reader
 	size  atomic.Int64
 	phase atomic.Pointer[progress.Phase] // shows it, once there is one
@@ -234,9 +232,6 @@ type input struct {
 
 // Read implements io.Reader.
 func (i *input) Read(p []byte) (int, error) {
-	if err := context.Cause(i.ctx); err != nil {
-		return 0, err
-	}
 	n, err := i.from.Read(p)
 	size := i.size.Add(int64(n))
 	if phase := i.phase.Load(); phase != nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/etcd"
 )
 
@@ -39,14 +40,11 @@ type stores struct {
 
 func newStores() *stores { return &stores{folders: map[string]*dataFolder{}} }
 
-// plainName is an entry's name in the one spelling that patterns know.
-func plainName(h *tar.Header) string { return strings.TrimPrefix(h.Name, "./") }
-
 func (s *stores) watch(h *tar.Header) io.WriteCloser {
 	if h.Typeflag != tar.TypeReg {
 		return nil
 	}
-	name := plainName(h)
+	name := archive.Path(h.Name)
 	for _, part := range []struct {
 		pattern *regexp.Regexp
 		watch   func(*dataFolder, *tar.Header) io.WriteCloser

@@ -76,7 +76,7 @@ func (v *verification) run(ctx context.Context, talk Talk) (_ *Result, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	in := &input{ctx: ctx, from: file}
+	in := &input{from: file}
 	err = v.read(ctx, in, func() *progress.Phase { return talk.Start("verify", total, progress.Bytes) })
 	v.size = in.size.Load()
 	if err != nil {
