@@ -13,6 +13,7 @@ import (
 
 	"github.com/docker-ucp/docker-ucp/internal/backup"
 	"github.com/docker-ucp/docker-ucp/internal/output"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
 	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
 
@@ -166,7 +167,7 @@ func (o *backupOptions) core(cmd *cobra.Command, path string) (backup.Options, e
 	core := backup.Options{
 		ID: o.id, Path: path, Exclude: o.exclude, Clone: backup.Clone(o.clone), Spool: o.spool,
 		SecurityOpt: o.securityOpt, EngineSocket: o.engineSocket, DryRun: o.dryRun,
-		Compress: o.compress == "zlib", StartedBy: whoami(),
+		Compress: o.compress == "zlib", StartedBy: whoami(), Quiesce: quiesce.Stop,
 	}
 	switch {
 	case o.compress != "none" && o.compress != "zlib":

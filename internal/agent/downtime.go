@@ -13,6 +13,10 @@ import (
 // resumeTimeout bounds bringing UCP back; it has its own clock, so that nothing that ended the capture can end it.
 const resumeTimeout = 15 * time.Minute
 
+// enginePatience is how long a step waits for an engine that gives no answer. It is short: the agent then ends with its
+// journal, and the engine starts it again when it is back, with a socket that leads to it.
+const enginePatience = 5 * time.Second
+
 // downtime is the stretch in which UCP rests. It ends with resume, on every way out and once.
 type downtime struct {
 	from, until time.Time
@@ -44,10 +48,10 @@ func (r *runner) rest(ctx context.Context, order *Order) *downtime {
 	return d
 }
 
-func (r *runner) resume(ctx context.Context, d *downtime, undo func(context.Context) error) error {
+func (r *runner) resume(ctx context.Context, d *downtime, undo quiesce.Undo) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
 	defer cancel()
-	err := undo(ctx)
+	err := undo(ctx, enginePatience)
 	d.until = time.Now()
 	d.notResumed = notResumed(err)
 	r.emit(Event{Type: Resumed, Downtime: MillisOf(d.length()), NotResumed: d.notResumed})

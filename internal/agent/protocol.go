@@ -32,7 +32,8 @@ type Job struct {
 	EngineID string   `json:"engine_id"` // the engine whose containers this is about; the agent refuses any other
 	Volumes  []string `json:"volumes"`
 	Nonce    string   `json:"nonce,omitempty"` // what the output file holds, if it is the very file; empty for none
-	Clean    bool     `json:"clean,omitempty"` // empty the spool, and end: alone, or behind an Order that is done with
+	Hold     bool     `json:"hold,omitempty"`  // touch nothing, and hold the agent's name until the input ends
+	Clean    bool     `json:"clean,omitempty"` // behind an Order or a Hold: all is delivered and said; empty the spool and end
 }
 
 // Order tells the agent what to do. It holds the session key of this one archive, and the packets that lock it.
@@ -42,7 +43,9 @@ type Order struct {
 	Compress bool              `json:"compress,omitempty"`
 	Direct   bool              `json:"direct,omitempty"` // write into the output file instead of the spool
 	Clone    bool              `json:"clone,omitempty"`
-	Instance ucp.Instance      `json:"instance"` // whose containers' inspect data goes into the archive
+	Output   string            `json:"output,omitempty"` // Direct: the file's name for the operator, for the receipt
+	By       string            `json:"by"`               // who wants the backup, for the label on the node
+	Instance ucp.Instance      `json:"instance"`         // whose containers' inspect data goes into the archive
 	Plan     quiesce.Plan      `json:"plan"`
 	Manifest *archive.Manifest `json:"manifest"`
 }
@@ -79,6 +82,9 @@ type Event struct {
 	Hint     string        `json:"hint,omitempty"`     // Failed
 	// NotResumed names the containers that could not be brought back: Resumed, Finished, Failed.
 	NotResumed []string `json:"not_resumed,omitempty"`
+	// Held says that the node's label could not be taken off, for want of a leader: Finished, Failed. The agent stays, and
+	// takes it off when there is one.
+	Held bool `json:"held,omitempty"`
 }
 
 // Phase names what a Progress event counts.

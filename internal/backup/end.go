@@ -40,7 +40,7 @@ func (b *backup) settleDead(ctx context.Context) error {
 	}
 	b.tookOver = true
 	b.talk.Warn("the agent on the manager died; bringing UCP back from here")
-	if err := b.agent.plan.TakeOver(ctx, b.engine); err != nil {
+	if err := b.agent.plan.TakeOver(ctx, b.engine, enginePatience); err != nil {
 		return broughtBack(err)
 	}
 	b.agent.back = true

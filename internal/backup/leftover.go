@@ -66,7 +66,7 @@ func (b *backup) resumeLeftover(ctx context.Context, found *engine.Found) error 
 		return err
 	}
 	b.talk.Warn("an earlier backup, started by %s, died and left UCP at rest; bringing it back", found.StartedBy)
-	err = plan.TakeOver(ctx, b.engine)
+	err = plan.TakeOver(ctx, b.engine, enginePatience)
 	var left *quiesce.NotResumed
 	if errors.As(err, &left) && left.Gone(b.engine) {
 		// Whoever removed these containers since has made new ones, or knows why not; no backup can bring them back.

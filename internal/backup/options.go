@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
 	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
 
@@ -41,7 +42,12 @@ type Options struct {
 
 	Stdout       io.Writer
 	Compress     bool
-	Exclude      []string // volumes to leave out
+	Exclude      []string       // volumes to leave out
+	Quiesce      quiesce.Action // how UCP's own containers are brought to rest
+	Resume       bool           // fetch what an interrupted run left on the manager, and take no backup
+	Force        bool           // also where UCP loses its quorum while this manager rests
+	FixShm       bool           // take the piled-up mounts of /dev/shm away first
+	Attended     bool           // somebody can be told what to type; nobody is there for a cron job
 	Clone        Clone
 	Spool        string
 	StopTimeout  *time.Duration // per container; nil for the container's own

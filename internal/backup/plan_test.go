@@ -13,6 +13,7 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/output"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
@@ -124,7 +125,7 @@ func TestThePlanFollowsTheSurveyAndTheOperator(t *testing.T) {
 			}
 			assert.NilError(t, err)
 			want := &Plan{
-				ID: testInstance, Version: "3.1.4", Node: "manager1", Quiesce: b.instance.QuiescePlan(),
+				ID: testInstance, Version: "3.1.4", Node: "manager1", Quiesce: b.instance.QuiescePlan(quiesce.Stop),
 				Resting: []string{"ucp-reconcile (exited)"}, Volumes: survey.Volumes, Spool: DefaultSpool,
 				Needed: plan.Needed, Free: survey.SpoolFree,
 			}

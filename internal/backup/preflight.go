@@ -18,7 +18,7 @@ import (
 
 // plan decides, from what was discovered and what the agent sees, what the backup does; or refuses.
 func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
-	quiet := b.instance.QuiescePlan()
+	quiet := b.instance.QuiescePlan(b.opts.Quiesce)
 	quiet.StopTimeout = b.opts.StopTimeout
 	plan := &Plan{
 		ID: b.instance.ID, Version: b.instance.Version, Node: b.instance.Node.Name,

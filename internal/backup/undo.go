@@ -20,6 +20,10 @@ const (
 	resumeTimeout = 15 * time.Minute
 )
 
+// enginePatience is how long bringing UCP back from here waits for an engine that gives no answer, as while it is started
+// anew.
+const enginePatience = 2 * time.Minute
+
 // How often a step of the clean-up is tried, and the pause between two tries: a connection that breaks just then should
 // not leave work for a person.
 const (

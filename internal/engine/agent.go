@@ -111,7 +111,9 @@ func hostConfig(spec AgentSpec, engineOptions []string) *container.HostConfig {
 		// The events must be readable whatever the engine's own default is, and never leave the machine. Its defaults for
 		// this very driver could drop some, or rotate away the plan by which UCP is brought back.
 		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"mode": "blocking", "max-size": "100m"}},
-		Mounts:    mounts(spec),
+		// The agent ends with an error while something is at rest, and so comes back after its own death and the engine's.
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyOnFailure},
+		Mounts:        mounts(spec),
 	}
 	if hasOption(engineOptions, "userns") {
 		host.UsernsMode = "host" // volumes and the socket belong to the machine's users, not to a mapped range

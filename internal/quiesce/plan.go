@@ -19,7 +19,8 @@ type Action string
 const (
 	// Stop ends the container's process; the container is started again afterwards.
 	Stop Action = "stop"
-	// Pause freezes the container's processes; used where a stop would have somebody else replace or remove it.
+	// Pause freezes the container's processes: where a stop would have somebody else replace or remove it, and where the
+	// operator prefers a short rest to a clean end.
 	Pause Action = "pause"
 )
 
@@ -28,6 +29,9 @@ type Target struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
 	Action Action `json:"action"`
+	// Owned says that somebody else looks after the container, as the swarm after its tasks and kubelet after its pods: one
+	// that is gone or down when UCP is brought back is theirs to replace.
+	Owned bool `json:"owned,omitempty"`
 	// Grace is how long the container itself asks to be given to end; zero for the engine's usual.
 	Grace time.Duration `json:"grace,omitempty"`
 }

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// Undo brings back what was brought to rest. It waits as long as patience for an engine that gives no answer.
+type Undo func(ctx context.Context, patience time.Duration) error
+
 // callTimeout bounds one call to the engine beyond the time that a container may take to end.
 const callTimeout = 60 * time.Second
 
@@ -18,15 +21,15 @@ const callTimeout = 60 * time.Second
 // It always returns a usable undo, also together with an error: call it once on every way out. A cancelled context
 // starts no further call, but never cuts one that is under way: an engine goes on stopping a container whose client
 // has left, and an undo that came in between would be undone itself.
-func (p *Plan) Quiesce(ctx context.Context, engine Engine, done func()) (undo func(context.Context) error, err error) {
+func (p *Plan) Quiesce(ctx context.Context, engine Engine, done func()) (undo Undo, err error) {
 	plan, err := p.running(ctx, engine)
 	if err != nil {
-		return func(context.Context) error { return nil }, err
+		return func(context.Context, time.Duration) error { return nil }, err
 	}
-	undo = func(ctx context.Context) error { return plan.Resume(ctx, engine) }
+	undo = func(ctx context.Context, patience time.Duration) error { return plan.Resume(ctx, engine, patience) }
 	for _, wave := range plan.Waves {
 		if err := plan.quiesceWave(ctx, engine, wave, done); err != nil {
-			return func(ctx context.Context) error { return plan.TakeOver(ctx, engine) }, err
+			return func(ctx context.Context, patience time.Duration) error { return plan.TakeOver(ctx, engine, patience) }, err
 		}
 		if err := context.Cause(ctx); err != nil {
 			return undo, err

@@ -17,9 +17,6 @@ const (
 	longestPause = 5 * time.Second
 )
 
-// enginePatience is how long Resume waits for an engine that gives no answer, as while it is started anew.
-const enginePatience = 2 * time.Minute
-
 // killMargin is how long after the grace an engine that kills a container may take to be done with it.
 const killMargin = 5 * time.Second
 
@@ -58,13 +55,13 @@ func (e *NotResumed) Gone(engine Engine) bool {
 // engine was once asked for goes on without whoever asked, so a container that runs may be about to end: TakeOver
 // resumes at once, and again when every such stop must be over. Its error holds a *NotResumed, as that of Resume, or
 // says why it could not wait.
-func (p *Plan) TakeOver(ctx context.Context, engine Engine) error {
-	first := p.Resume(ctx, engine)
+func (p *Plan) TakeOver(ctx context.Context, engine Engine, patience time.Duration) error {
+	first := p.Resume(ctx, engine, patience)
 	select {
 	case <-ctx.Done():
 		return errors.Join(first, fmt.Errorf("wait until containers that were told to end have ended: %w", context.Cause(ctx)))
 	case <-time.After(p.longestGrace() + killMargin):
-		return p.Resume(ctx, engine)
+		return p.Resume(ctx, engine, patience)
 	}
 }
 
@@ -79,15 +76,16 @@ func (p *Plan) longestGrace() (longest time.Duration) {
 
 // Resume brings every container of the plan back, last wave first, and goes on past those that fail: a control plane
 // that lacks one container is better than one that lacks all. Containers that run already are left alone, so it may be
-// called at any time and more than once. The error is a *NotResumed.
-func (p *Plan) Resume(ctx context.Context, engine Engine) error {
+// called at any time and more than once. An engine that gives no answer, as while it is started anew, is asked again for as
+// long as patience. The error is a *NotResumed.
+func (p *Plan) Resume(ctx context.Context, engine Engine, patience time.Duration) error {
 	failed := &NotResumed{}
-	patience := time.Now().Add(enginePatience)
+	until := time.Now().Add(patience)
 	for _, wave := range slices.Backward(p.Waves) {
 		results := make([]error, len(wave))
 		var group sync.WaitGroup
 		for i, target := range wave {
-			group.Go(func() { results[i] = resumeWithTries(ctx, engine, target, patience) })
+			group.Go(func() { results[i] = resumeWithTries(ctx, engine, target, until) })
 		}
 		group.Wait()
 		for i, err := range results {
@@ -103,9 +101,9 @@ func (p *Plan) Resume(ctx context.Context, engine Engine) error {
 	return nil
 }
 
-// resumeWithTries tries again when the container does not come up, and until patience is over when the engine does
+// resumeWithTries tries again when the container does not come up, and until the time is over when the engine does
 // not even say in which state it is.
-func resumeWithTries(ctx context.Context, engine Engine, target Target, patience time.Time) error {
+func resumeWithTries(ctx context.Context, engine Engine, target Target, until time.Time) error {
 	pause := resumePause
 	for tries := 0; ; pause = min(2*pause, longestPause) {
 		answered, err := resume(ctx, engine, target)
@@ -113,7 +111,7 @@ func resumeWithTries(ctx context.Context, engine Engine, target Target, patience
 			tries++
 		}
 		switch {
-		case err == nil, engine.IsGone(err), tries == resumeTries, !answered && time.Now().After(patience):
+		case err == nil, engine.IsGone(err), tries == resumeTries, !answered && time.Now().After(until):
 			return err
 		}
 		select {
@@ -124,21 +122,21 @@ func resumeWithTries(ctx context.Context, engine Engine, target Target, patience
 	}
 }
 
-// resume does what the container's state asks for and not what the plan once did to it. A container that was to be
-// paused and no longer runs, or is gone, is left to its owner: the swarm replaces its tasks, kubelet its pods.
+// resume does what the container's state asks for and not what the plan once did to it. One that has
+// an owner and no longer runs, or is gone, is left to its owner.
 // It reports whether the engine told the state.
 func resume(ctx context.Context, engine Engine, target Target) (answered bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	state, err := engine.ContainerState(ctx, target.ID)
 	switch {
-	case err != nil && target.Action == Pause && engine.IsGone(err):
+	case err != nil && target.Owned && engine.IsGone(err):
 		return true, nil
 	case err != nil:
 		return false, err
 	case state.Paused:
 		return true, engine.UnpauseContainer(ctx, target.ID)
-	case state.Running, target.Action == Pause:
+	case state.Running, target.Owned:
 		return true, nil
 	default:
 		return true, engine.StartContainer(ctx, target.ID)

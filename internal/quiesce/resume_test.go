@@ -43,7 +43,7 @@ func TestResumeDoesWhatTheStateAsksFor(t *testing.T) {
 					engine.states["x"] = test.state
 				}
 				began := time.Now()
-				err := single(test.action).Resume(t.Context(), engine)
+				err := single(test.action).Resume(t.Context(), engine, patience)
 				if test.fails {
 					assert.ErrorIs(t, err, errGone)
 				} else {
@@ -60,10 +60,10 @@ func TestResumeDoesWhatTheStateAsksFor(t *testing.T) {
 func TestResumeMayBeCalledAtAnyTimeAndTwice(t *testing.T) {
 	plan := threeWaves()
 	engine := engineWith(plan)
-	assert.NilError(t, plan.Resume(t.Context(), engine))
+	assert.NilError(t, plan.Resume(t.Context(), engine, patience))
 	engine.states["kv"], engine.states["agent"] = exited, paused
-	assert.NilError(t, plan.Resume(t.Context(), engine))
-	assert.NilError(t, plan.Resume(t.Context(), engine))
+	assert.NilError(t, plan.Resume(t.Context(), engine, patience))
+	assert.NilError(t, plan.Resume(t.Context(), engine, patience))
 	assert.Equal(t, engine.seen(), "start kv, unpause agent")
 }
 
@@ -82,7 +82,7 @@ func TestResumeTriesAgainWithLongerPauses(t *testing.T) {
 			}
 			return nil
 		}
-		assert.NilError(t, single(quiesce.Stop).Resume(t.Context(), engine))
+		assert.NilError(t, single(quiesce.Stop).Resume(t.Context(), engine, patience))
 		const half = 500 * time.Millisecond
 		assert.DeepEqual(t, tried, []time.Duration{0, half, 3 * half, 7 * half, 15 * half})
 	})
@@ -144,7 +144,7 @@ func TestResumeGivesUpOnAnEngineThatNeverAnswers(t *testing.T) {
 		away := errors.New("connection refused")
 		engine.before = func(context.Context, string, string) error { return away }
 		began := time.Now()
-		err := plan.Resume(t.Context(), engine)
+		err := plan.Resume(t.Context(), engine, patience)
 		assert.ErrorIs(t, err, away)
 		var left *quiesce.NotResumed
 		assert.Assert(t, errors.As(err, &left))
@@ -167,7 +167,7 @@ func TestResumeEndsWithItsContext(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err := single(quiesce.Stop).Resume(ctx, engine)
+		err := single(quiesce.Stop).Resume(ctx, engine, patience)
 		assert.ErrorIs(t, err, refused)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 	})

@@ -63,7 +63,7 @@ func TestTakeOverBringsBackWhatADeadRunnerWasStopping(t *testing.T) {
 				engine := engineWith(plan)
 				engine.states["agent"], engine.states["proxy"] = paused, exited
 				endsAfter(t, engine, "kv", test.after)
-				assert.NilError(t, plan.TakeOver(t.Context(), engine))
+				assert.NilError(t, plan.TakeOver(t.Context(), engine, patience))
 				time.Sleep(time.Minute)
 				assert.Check(t, cmp.Len(engine.notRunning(), 0))
 			})
@@ -80,7 +80,7 @@ func TestTakeOverStartsWhatIsDownBeforeItWaits(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			assert.Check(t, cmp.Len(engine.notRunning(), 0))
 		}()
-		assert.NilError(t, plan.TakeOver(t.Context(), engine))
+		assert.NilError(t, plan.TakeOver(t.Context(), engine, patience))
 	})
 }
 
@@ -91,7 +91,7 @@ func TestTakeOverThatCouldNotWaitSaysSo(t *testing.T) {
 		delete(engine.states, "kv")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err := plan.TakeOver(ctx, engine)
+		err := plan.TakeOver(ctx, engine, patience)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		var left *quiesce.NotResumed
 		assert.Assert(t, errors.As(err, &left))

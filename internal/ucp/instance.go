@@ -35,6 +35,9 @@ type Instance struct {
 	Node       Node
 	Swarm      Swarm
 	KVMembers  []string // as ucp-kv's command line names them; empty when it does not
+	// ControllerPort is the TCP port inside ucp-controller's network at which it answers /_ping over TLS; zero when there is
+	// no controller or it publishes no port.
+	ControllerPort int
 }
 
 // Container is one container of UCP, or one that writes to a volume of UCP.
@@ -64,12 +67,14 @@ type Node struct {
 	Name    string
 	Address string
 	Role    string
+	HeldBy  string // who told UCP's reconcilers through us to leave it alone; empty for nobody
 }
 
 // Swarm is the cluster that the node belongs to.
 type Swarm struct {
-	ClusterID string
-	Managers  []Member
+	ClusterID  string
+	Managers   []Member
+	Leaderless bool // the swarm could not list its nodes: it has lost its quorum, or is electing
 }
 
 // Member is one manager of the swarm.
@@ -77,6 +82,7 @@ type Member struct {
 	ID      string
 	Name    string
 	Address string
+	Healthy bool // the swarm calls it ready and reachable; false where it could not be asked
 }
 
 func member(node swarm.Node) Member {

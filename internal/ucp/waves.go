@@ -32,18 +32,21 @@ func rankOf(name string) rank {
 	}
 }
 
-// QuiescePlan returns how to bring the instance's running containers to rest. Those that do not run are not in it, and
-// so stay as they are.
-func (i *Instance) QuiescePlan() quiesce.Plan {
+// QuiescePlan returns how to bring the instance's running containers to rest: UCP's own by the action given, those with
+// an owner by a pause. Those that do not run are not in it, and so stay as they are.
+func (i *Instance) QuiescePlan(own quiesce.Action) quiesce.Plan {
 	waves := make([][]quiesce.Target, ranks)
 	for _, c := range i.Containers {
-		action := c.action()
+		action := own
+		if c.owned() {
+			action = quiesce.Pause
+		}
 		// An engine cannot pause a container that waits for its next start.
 		if c.State != "running" && (c.State != "restarting" || action == quiesce.Pause) {
 			continue
 		}
 		r := rankOf(c.Name)
-		waves[r] = append(waves[r], quiesce.Target{ID: c.ID, Name: c.Name, Action: action, Grace: c.Grace})
+		waves[r] = append(waves[r], quiesce.Target{ID: c.ID, Name: c.Name, Action: action, Owned: c.owned(), Grace: c.Grace})
 	}
 	var plan quiesce.Plan
 	for _, wave := range waves {
@@ -54,15 +57,10 @@ func (i *Instance) QuiescePlan() quiesce.Plan {
 	return plan
 }
 
-// action says why some containers must not be stopped: the swarm would replace a task and kubelet a pod, the engine
-// would remove a container that was started with --rm, and what is not UCP's own, such as a user's container on a UCP
-// volume, has an owner who would act on its end.
-func (c *Container) action() quiesce.Action {
-	if c.Task || c.Pod || c.AutoRemove || !c.Ours {
-		return quiesce.Pause
-	}
-	return quiesce.Stop
-}
+// owned says why some containers must not be stopped: the swarm would replace a task and kubelet a pod, the engine would
+// remove a container that was started with --rm, and what is not UCP's own, such as a user's container on a UCP volume,
+// has an owner who would act on its end.
+func (c *Container) owned() bool { return c.Task || c.Pod || c.AutoRemove || !c.Ours }
 
 // Down returns the names of those containers that UCP cannot be without (ucp-facts 2.1, 2.7) and that do not run.
 func (i *Instance) Down() []string {

@@ -28,7 +28,7 @@ func TestWhoStartsOthersRestsFirstAndTheStoresLast(t *testing.T) {
 				{Name: "ucp-kv", State: "running", Ours: true},
 				{ID: "it", Name: name, State: "running", Ours: true},
 			}}
-			plan := instance.QuiescePlan()
+			plan := instance.QuiescePlan(quiesce.Stop)
 			assert.Equal(t, len(plan.Waves), 3)
 			wave := plan.Waves[want]
 			assert.Equal(t, wave[len(wave)-1].ID, "it", "%v", plan.Waves)
@@ -59,7 +59,7 @@ func TestOnlyWhatRunsIsBroughtToRest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			test.container.ID, test.container.Name, test.container.Grace = "it", "ucp-it", time.Minute
 			instance := ucp.Instance{Containers: []ucp.Container{test.container}}
-			plan := instance.QuiescePlan()
+			plan := instance.QuiescePlan(quiesce.Stop)
 			if test.want == none {
 				assert.Equal(t, plan.Len(), 0)
 				return
@@ -82,7 +82,7 @@ func TestThePlanOfAManager(t *testing.T) {
 	m.add("k8s_calico-node", "running").Labels["io.kubernetes.pod.name"] = "calico-node-x"
 	m.addForeign("web", container.MountPoint{Type: mount.TypeVolume, Name: "web-data", RW: true})
 
-	plan := m.discover(t).QuiescePlan()
+	plan := m.discover(t).QuiescePlan(quiesce.Stop)
 	var got [][]string
 	for _, wave := range plan.Waves {
 		var names []string

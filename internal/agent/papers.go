@@ -1,0 +1,41 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/docker-ucp/docker-ucp/internal/archive"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+)
+
+// Files in our folder of the spool, seen from the spool's root. Each is JSON on a line of its own.
+const (
+	JournalInSpool = spoolFolder + "/journal" // a Journal: UCP may be at rest, by an agent at work or one that died
+	OrphanInSpool  = spoolFolder + "/orphan"  // a Journal that the next life of a dead agent is putting right
+	ReceiptInSpool = spoolFolder + "/receipt" // a Receipt: a finished archive waits
+)
+
+// Journal is what must be put right: enough for anybody with the engine's socket.
+type Journal struct {
+	EngineID string       `json:"engine_id"`
+	Node     string       `json:"node"` // the swarm node whose reconcilers were told to hold still
+	By       string       `json:"by"`   // who wanted the backup
+	Since    time.Time    `json:"since"`
+	Plan     quiesce.Plan `json:"plan"`
+}
+
+// Receipt says what a finished archive holds that nobody has fetched yet.
+type Receipt struct {
+	Result   Result            `json:"result"`
+	Output   string            `json:"output,omitempty"` // the operator's file whose .part it is in; empty for the spool
+	Sealed   bool              `json:"sealed"`
+	Cloned   bool              `json:"cloned"`
+	Manifest *archive.Manifest `json:"manifest"`
+}
+
+// What a Task of the agent's image can be asked, as its first argument.
+const (
+	TaskPing  = "ping"  // with a port: GET /_ping over TLS from 127.0.0.1; prints nothing when the answer is 200 OK
+	TaskShm   = "shm"   // prints how many file systems are mounted on the machine's /dev/shm
+	TaskFix   = "fix"   // takes all of these but one away, and prints how many it took
+	TaskClean = "clean" // empties our folder in the spool
+)
