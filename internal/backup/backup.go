@@ -46,6 +46,9 @@ type backup struct {
 	key      seal.SessionKey
 	packets  []byte
 	out      *output.File // nil for standard output
+	image    string       // of the agent, and of small tasks beside it
+	unwell   []string     // IDs of containers that were unhealthy before UCP was touched
+	shm      int          // file systems mounted on the manager's /dev/shm; zero where nobody looked
 	nonce    string       // what FILE.part holds, where the agent might see it
 	ownSpool bool         // the volume of the spool is one that a backup made, this one or an earlier one
 	agent    *conversation
@@ -65,6 +68,9 @@ func (b *backup) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	b.logFound()
+	if err := b.refuseQuorumLoss(); err != nil {
+		return err
+	}
 	if err := b.exclude(); err != nil {
 		return err
 	}
@@ -105,6 +111,9 @@ func (b *backup) decide(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.lookAtShm(ctx); err != nil {
+		return nil, err
+	}
 	plan, err := b.plan(survey)
 	if err != nil {
 		return nil, err
@@ -113,6 +122,9 @@ func (b *backup) decide(ctx context.Context) (*Plan, error) {
 		if err := b.opts.Approve(ctx, plan); err != nil {
 			return nil, err
 		}
+	}
+	if err := b.lookOnceMore(ctx, plan); err != nil {
+		return nil, err
 	}
 	return plan, context.Cause(ctx)
 }
@@ -133,8 +145,10 @@ func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 	if err != nil {
 		return nil, errors.Join(err, b.settleDead(ctx))
 	}
-	left := notResumed(&plan.Quiesce, done.NotResumed)
+	healthy := make(chan error, 1)
+	go func() { healthy <- b.awaitHealthy(ctx, plan) }()
 	digest, err := b.deliver(ctx, plan, done.Result)
+	left := errors.Join(notResumed(&plan.Quiesce, done.NotResumed), <-healthy)
 	if err != nil {
 		return nil, errors.Join(err, left)
 	}

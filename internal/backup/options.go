@@ -43,7 +43,7 @@ type Options struct {
 	Stdout       io.Writer
 	Compress     bool
 	Exclude      []string       // volumes to leave out
-	Quiesce      quiesce.Action // how UCP's own containers are brought to rest
+	Quiesce      quiesce.Action // how UCP's own containers are brought to rest; empty for a stop
 	Resume       bool           // fetch what an interrupted run left on the manager, and take no backup
 	Force        bool           // also where UCP loses its quorum while this manager rests
 	FixShm       bool           // take the piled-up mounts of /dev/shm away first
@@ -78,4 +78,5 @@ type Result struct {
 	Sockets  int64    `json:"sockets_left_out,omitempty"`
 	Excluded []string `json:"excluded_volumes,omitempty"`
 	Missing  []string `json:"missing,omitempty"` // what the swarm could not give
+	Resumed  bool     `json:"resumed,omitempty"` // an earlier run took it, and this one fetched it
 }

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -18,7 +19,8 @@ import (
 
 // plan decides, from what was discovered and what the agent sees, what the backup does; or refuses.
 func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
-	quiet := b.instance.QuiescePlan(b.opts.Quiesce)
+	mode := cmp.Or(b.opts.Quiesce, quiesce.Stop)
+	quiet := b.instance.QuiescePlan(mode)
 	quiet.StopTimeout = b.opts.StopTimeout
 	plan := &Plan{
 		ID: b.instance.ID, Version: b.instance.Version, Node: b.instance.Node.Name,

@@ -72,6 +72,7 @@ func (b *backup) localSocket() string {
 // startAgent makes the agent's image, its spool and its container, and sends the job.
 func (b *backup) startAgent(ctx context.Context) error {
 	image, err := b.engine.ImportAgent(ctx, b.opts.Program)
+	b.image = image
 	if image != "" {
 		b.undo.add("docker image rm "+image, func(ctx context.Context) error { return b.engine.RemoveImage(ctx, image) })
 	}
