@@ -41,7 +41,7 @@ func TestACancelBetweenTwoStopsStartsNoOther(t *testing.T) {
 
 				engine.before = nil
 				began := time.Now()
-				assert.NilError(t, undo(context.WithoutCancel(ctx)))
+				assert.NilError(t, undo(context.WithoutCancel(ctx), patience))
 				assert.Check(t, cmp.Len(engine.notRunning(), 0))
 				assert.Equal(t, time.Since(began), time.Duration(0), "nothing failed, so nothing is waited for")
 			})
@@ -56,7 +56,7 @@ func TestACancelledRunTouchesNothing(t *testing.T) {
 	cancel(errSignal)
 	undo, err := plan.Quiesce(ctx, engine, nothing)
 	assert.ErrorIs(t, err, errSignal)
-	assert.NilError(t, undo(t.Context()))
+	assert.NilError(t, undo(t.Context(), patience))
 	assert.Equal(t, engine.seen(), "")
 }
 
@@ -81,7 +81,7 @@ func TestACancelDoesNotCutAStopThatIsUnderWay(t *testing.T) {
 		undo, err := plan.Quiesce(ctx, engine, nothing)
 		assert.Error(t, err, errSignal.Error())
 		assert.DeepEqual(t, engine.notRunning(), []string{"agent", "api", "controller", "proxy"})
-		assert.NilError(t, undo(context.WithoutCancel(ctx)))
+		assert.NilError(t, undo(context.WithoutCancel(ctx), patience))
 		assert.Check(t, cmp.Len(engine.notRunning(), 0))
 	})
 }

@@ -18,6 +18,9 @@ import (
 
 func nothing() {}
 
+// patience is how long these tests let an engine be away.
+const patience = 2 * time.Minute
+
 func TestQuiesceGoesWaveByWaveAndTellsEachOne(t *testing.T) {
 	plan := threeWaves()
 	engine := engineWith(plan)
@@ -29,7 +32,7 @@ func TestQuiesceGoesWaveByWaveAndTellsEachOne(t *testing.T) {
 	assert.Equal(t, int(done.Load()), plan.Len())
 
 	engine.calls = nil
-	assert.NilError(t, undo(t.Context()))
+	assert.NilError(t, undo(t.Context(), patience))
 	assert.Equal(t, engine.seen(2, 3, 1),
 		"start kv, start store, start controller, start proxy, unpause api, unpause agent")
 	assert.Check(t, cmp.Len(engine.notRunning(), 0))
@@ -99,7 +102,7 @@ func TestTheUndoBringsEverythingBackWhicheverCallFails(t *testing.T) {
 					undo, err := plan.Quiesce(t.Context(), engine, nothing)
 					assert.ErrorIs(t, err, refused)
 					assert.Error(t, err, string(target.Action)+" "+target.Name+": the engine refuses")
-					assert.NilError(t, undo(t.Context()))
+					assert.NilError(t, undo(t.Context(), patience))
 					assert.Check(t, cmp.Len(engine.notRunning(), 0))
 				})
 			})
@@ -142,7 +145,7 @@ func TestContainersThatHaveEndedSinceThePlanStayDown(t *testing.T) {
 	undo, err := plan.Quiesce(t.Context(), engine, nothing)
 	assert.NilError(t, err)
 	assert.Equal(t, engine.seen(1, 1, 2), "pause agent, stop controller, stop kv, stop store")
-	assert.NilError(t, undo(t.Context()))
+	assert.NilError(t, undo(t.Context(), patience))
 	assert.DeepEqual(t, engine.notRunning(), []string{"api", "proxy"})
 }
 
@@ -153,7 +156,7 @@ func TestAContainerThatIsGoneEndsTheRunBeforeAnythingIsTouched(t *testing.T) {
 	undo, err := plan.Quiesce(t.Context(), engine, nothing)
 	assert.ErrorIs(t, err, errGone)
 	assert.ErrorContains(t, err, "ucp-store")
-	assert.NilError(t, undo(t.Context()))
+	assert.NilError(t, undo(t.Context(), patience))
 	assert.Equal(t, engine.seen(), "")
 }
 

@@ -20,20 +20,27 @@ func single(action quiesce.Action) *quiesce.Plan {
 
 func TestResumeDoesWhatTheStateAsksFor(t *testing.T) {
 	gone := quiesce.State{Paused: true} // stands for a container that the engine does not have
+	const owned = true
 	tests := map[string]struct {
 		action quiesce.Action
+		owned  bool
 		state  quiesce.State
 		calls  string
 		fails  bool
 	}{
-		"a stopped container is started":                       {quiesce.Stop, exited, "start x", false},
-		"a container that runs already is left alone":          {quiesce.Stop, running, "", false},
-		"one that was to be stopped and is frozen is unfrozen": {quiesce.Stop, paused, "unpause x", false},
-		"a container of UCP that is gone is told of":           {quiesce.Stop, gone, "", true},
-		"a frozen container is unfrozen":                       {quiesce.Pause, paused, "unpause x", false},
-		"one that was never frozen is left alone":              {quiesce.Pause, running, "", false},
-		"a pod that has ended is left to its owner":            {quiesce.Pause, exited, "", false},
-		"a pod that is gone is left to its owner":              {quiesce.Pause, gone, "", false},
+		"a stopped container is started":                                {quiesce.Stop, false, exited, "start x", false},
+		"a container that runs already is left alone":                   {quiesce.Stop, false, running, "", false},
+		"one that was to be stopped and is frozen is unfrozen":          {quiesce.Stop, false, paused, "unpause x", false},
+		"a container of UCP that is gone is told of":                    {quiesce.Stop, false, gone, "", true},
+		"a frozen container is unfrozen":                                {quiesce.Pause, false, paused, "unpause x", false},
+		"one that was never frozen is left alone":                       {quiesce.Pause, false, running, "", false},
+		"a frozen one that an engine's restart ended is started":        {quiesce.Pause, false, exited, "start x", false},
+		"a frozen container of UCP that is gone is told of":             {quiesce.Pause, false, gone, "", true},
+		"a frozen pod is unfrozen":                                      {quiesce.Pause, owned, paused, "unpause x", false},
+		"a pod that runs is left alone":                                 {quiesce.Pause, owned, running, "", false},
+		"a pod that has ended is left to its owner":                     {quiesce.Pause, owned, exited, "", false},
+		"a pod that is gone is left to its owner":                       {quiesce.Pause, owned, gone, "", false},
+		"one with an owner that was to be stopped is left to the owner": {quiesce.Stop, owned, exited, "", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -42,8 +49,10 @@ func TestResumeDoesWhatTheStateAsksFor(t *testing.T) {
 				if test.state != gone {
 					engine.states["x"] = test.state
 				}
+				plan := single(test.action)
+				plan.Waves[0][0].Owned = test.owned
 				began := time.Now()
-				err := single(test.action).Resume(t.Context(), engine, patience)
+				err := plan.Resume(t.Context(), engine, patience)
 				if test.fails {
 					assert.ErrorIs(t, err, errGone)
 				} else {
@@ -104,7 +113,7 @@ func TestResumeGoesOnPastThoseThatFail(t *testing.T) {
 			return nil
 		}
 		began := time.Now()
-		err = undo(t.Context())
+		err = undo(t.Context(), patience)
 		assert.DeepEqual(t, engine.notRunning(), []string{"store"})
 		assert.Equal(t, time.Since(began), 7500*time.Millisecond)
 
@@ -130,7 +139,7 @@ func TestResumeWaitsForAnEngineThatIsStartedAnew(t *testing.T) {
 			}
 			return nil
 		}
-		assert.NilError(t, undo(t.Context()))
+		assert.NilError(t, undo(t.Context(), patience))
 		assert.Check(t, cmp.Len(engine.notRunning(), 0))
 		took := time.Since(began)
 		assert.Check(t, took <= 95*time.Second, "looked again %s after the engine came back", took-90*time.Second)
@@ -188,7 +197,7 @@ func TestOneCallThatHangsDoesNotHoldUpTheOthers(t *testing.T) {
 			}
 			return nil
 		}
-		assert.NilError(t, undo(t.Context()))
+		assert.NilError(t, undo(t.Context(), patience))
 		assert.Check(t, cmp.Len(engine.notRunning(), 0))
 	})
 }

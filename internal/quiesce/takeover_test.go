@@ -37,7 +37,7 @@ func TestTheUndoBringsBackAContainerWhoseStopWentOnAfterItFailed(t *testing.T) {
 		}
 		undo, err := plan.Quiesce(t.Context(), engine, nothing)
 		assert.ErrorContains(t, err, "connection reset by peer")
-		assert.NilError(t, undo(t.Context()))
+		assert.NilError(t, undo(t.Context(), patience))
 		time.Sleep(time.Minute)
 		assert.Check(t, cmp.Len(engine.notRunning(), 0))
 	})
