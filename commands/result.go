@@ -27,6 +27,9 @@ func (o *backupOptions) print(dockerCLI command.Cli, talk talker, r *backup.Resu
 	if o.format == "json" {
 		return printJSON(dockerCLI, r)
 	}
+	if r.Resumed {
+		talk.Say("this is the archive of an earlier run, which could not deliver it")
+	}
 	file := r.File
 	if file == "" {
 		file = "to standard output"
