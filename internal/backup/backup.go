@@ -193,7 +193,7 @@ func (b *backup) logFound() {
 func (b *backup) order(plan *Plan) *agent.Order {
 	return &agent.Order{
 		Key: b.key.Reveal(), Packets: b.packets, Compress: b.opts.Compress,
-		Direct: plan.Direct, Clone: plan.Clone,
+		Direct: plan.Direct, Clone: plan.Clone, Output: plan.Output, By: b.opts.StartedBy,
 		Instance: *b.instance, Plan: plan.Quiesce, Manifest: b.manifest(plan),
 	}
 }

@@ -25,7 +25,8 @@ type conversation struct {
 	talk  *progress.Progress
 	log   *slog.Logger
 
-	seq    int64
+	heard  int // events taken in
+	place  int // events passed in this reading of the log, which begins with the first
 	phase  *progress.Phase
 	name   agent.Phase
 	said   bytes.Buffer // what is no event: the words of an agent that could not even start

@@ -33,7 +33,7 @@ func (c *conversation) follow(ctx context.Context, enough func() bool) (err erro
 	defer func() { c.endPhase(errors.Join(err, errNoLastWord)) }()
 	var lost time.Time
 	for {
-		seen, began := c.seq, time.Now()
+		seen, began := c.heard, time.Now()
 		connected, broke := c.read(ctx, enough)
 		if enough() {
 			return nil
@@ -48,7 +48,7 @@ func (c *conversation) follow(ctx context.Context, enough func() bool) (err erro
 			return nil
 		case unreachable == nil && exited:
 			return c.readRest(ctx)
-		case c.seq > seen, connected && time.Since(began) > steadyTime:
+		case c.heard > seen, connected && time.Since(began) > steadyTime:
 			lost = time.Time{}
 		}
 		broke = errors.Join(broke, unreachable)
@@ -83,7 +83,7 @@ func pause(ctx context.Context, length time.Duration) error {
 func (c *conversation) read(ctx context.Context, enough func() bool) (connected bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c.said.Reset()
+	c.fromTheStart()
 	err = c.agent.Log(ctx, &lineWriter{line: func(line []byte) {
 		connected = true
 		if c.hear(line); enough() {
@@ -95,8 +95,13 @@ func (c *conversation) read(ctx context.Context, enough func() bool) (connected 
 
 // readRest reads what was logged between the last line and the end.
 func (c *conversation) readRest(ctx context.Context) error {
-	c.said.Reset()
+	c.fromTheStart()
 	return c.agent.Log(ctx, &lineWriter{line: c.hear}, bounded{&c.said}, false)
+}
+
+func (c *conversation) fromTheStart() {
+	c.said.Reset()
+	c.place = 0
 }
 
 func (c *conversation) lost(err error) error {

@@ -11,10 +11,13 @@ import (
 // hear takes in one line of the agent's log.
 func (c *conversation) hear(line []byte) {
 	event, ok := agent.ParseEvent(line)
-	if !ok || event.Seq <= c.seq {
+	if !ok {
 		return
 	}
-	c.seq = event.Seq
+	if c.place++; c.place <= c.heard {
+		return // this reading of the log has not come further than an earlier one
+	}
+	c.heard = c.place
 	c.log.Debug("agent", "event", json.RawMessage(line))
 	switch event.Type {
 	case agent.Surveyed:
