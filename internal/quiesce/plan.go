@@ -2,10 +2,15 @@
 //
 // A Plan names, wave by wave, the containers that run now and how each is brought to rest. Because it names only those
 // that ran, undoing needs no memory of how far the way down came: Resume looks at each container and starts what is
-// stopped and unfreezes what is frozen. The same plan, kept anywhere, lets anybody finish the work of a runner that
-// died.
+// stopped, be it by the plan or by an engine that died meanwhile, and unfreezes what is frozen. The same plan, kept
+// anywhere, lets anybody finish the work of a runner that died. Containers that somebody else looks after are unfrozen
+// and otherwise left to their owners.
 //
-// The package does not promise that a container is healthy after Resume, only that the engine says it runs.
+// An engine that gives no answer is asked again for as long as the caller has patience. The error then says so, and a
+// later call takes up where this one ended.
+//
+// The package does not promise that a container is healthy after Resume, only that the engine says it runs. It does not
+// promise either that what is frozen has written down all that it knows: its files are what a power cut would leave.
 package quiesce
 
 import (

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Undo brings back what was brought to rest. It waits as long as patience for an engine that gives no answer.
+// Undo brings back what was brought to rest. It waits as long as patience for an engine that gives no answer, see
+// Plan.Resume, and its error holds a *NotResumed.
 type Undo func(ctx context.Context, patience time.Duration) error
 
 // callTimeout bounds one call to the engine beyond the time that a container may take to end.
