@@ -45,9 +45,13 @@ type Host struct {
 	Output  string // the operator's own file, if it was mounted
 }
 
-// Main is the agent's whole program: it runs until the work is done and returns the exit status.
+// Main is the agent's whole program: it runs until the work is done and returns the exit status. With arguments it does
+// a small task instead.
 func Main() int {
 	debug.SetMemoryLimit(memoryLimit)
+	if len(os.Args) > 1 {
+		return runTask(os.Args[1:], os.Stdout, os.Stderr)
+	}
 	signal.Ignore(syscall.SIGPIPE) // an engine that no longer takes the log must not end the one who brings UCP back
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

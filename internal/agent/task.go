@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"fmt"
+	"io"
 	"strconv"
+	"strings"
 
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 )
@@ -21,7 +24,8 @@ func ShmTask(image, startedBy string) engine.Task {
 }
 
 // FixTask takes all file systems but one off the machine's /dev/shm, and prints how many it took. It needs more than any
-// other: it goes into the machine's own mount namespace.
+// other task, as it goes into the mount namespace of the machine's first process: SYS_PTRACE to find it, which AppArmor
+// denies to a container, SYS_ADMIN and SYS_CHROOT to enter.
 func FixTask(image, startedBy string) engine.Task {
 	return engine.Task{
 		Image: image, StartedBy: startedBy, Args: []string{TaskFix}, HostPID: true,
@@ -32,5 +36,38 @@ func FixTask(image, startedBy string) engine.Task {
 
 // CleanTask empties our folder in a spool that no agent uses.
 func CleanTask(image, startedBy, spool string) engine.Task {
-	return engine.Task{Image: image, StartedBy: startedBy, Args: []string{TaskClean}, Spool: spool}
+	return engine.Task{
+		Image: image, StartedBy: startedBy, Args: []string{TaskClean}, Spool: spool,
+		Capabilities: []string{"DAC_OVERRIDE"}, // the volume may be an operator's own, in which root has no say
+	}
 }
+
+// runTask does one small task, writes its result to stdout or why there is none to stderr, and returns the exit status.
+func runTask(args []string, stdout, stderr io.Writer) int {
+	result, err := doTask(args)
+	if err == nil {
+		_, err = io.WriteString(stdout, result)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func doTask(args []string) (result string, err error) {
+	switch {
+	case len(args) == 2 && args[0] == TaskPing:
+		return "", ping(args[1])
+	case len(args) == 1 && args[0] == TaskShm:
+		return line(machineShm().count())
+	case len(args) == 1 && args[0] == TaskFix:
+		return line(fixMachineShm())
+	case len(args) == 1 && args[0] == TaskClean:
+		return "", newSpool(engine.SpoolPath).remove()
+	default:
+		return "", fmt.Errorf("there is no task %q", strings.Join(args, " "))
+	}
+}
+
+func line(n int, err error) (string, error) { return fmt.Sprintln(n), err }

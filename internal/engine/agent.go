@@ -12,7 +12,6 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
-	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/api/types/volume"
 
@@ -38,9 +37,6 @@ const (
 	SpoolPath   = "/spool"
 	OutputPath  = "/output"
 )
-
-// createTimeout is far beyond what an engine takes to make a container.
-const createTimeout = time.Minute
 
 // namesCapabilitiesCAP is the API of the first engine (19.03) that takes a capability by its name with CAP_, which the
 // client library writes before each. An older engine does not start such a container, so there the agent gets what
@@ -82,17 +78,14 @@ func (e *Engine) CreateAgent(ctx context.Context, spec AgentSpec) (*Agent, error
 	if versions.LessThan(e.api.ClientVersion(), namesCapabilitiesCAP) {
 		host.CapDrop, host.CapAdd = nil, nil
 	}
-	// A cancel does not cut this short: the engine might make the container all the same, and nobody would know of it.
-	creating, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
-	defer cancel()
-	created, err := e.api.ContainerCreate(creating, config, host, &network.NetworkingConfig{}, nil, AgentName)
+	id, err := e.create(ctx, config, host, AgentName)
 	if cerrdefs.IsConflict(err) {
 		return nil, failure.Refuse(errors.New("another backup has just been started on this manager"), "see what it does: docker logs "+AgentName)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("create container %s: %w", AgentName, err)
 	}
-	return &Agent{engine: e, ID: created.ID}, nil
+	return &Agent{engine: e, ID: id}, nil
 }
 
 // hostConfig is the least that the agent can do its work with. It reads files of any owner with DAC_READ_SEARCH alone;
@@ -198,6 +191,7 @@ type Found struct {
 	Running   bool
 	StartedBy string
 	Since     time.Time
+	Ended     time.Time // by the engine's Clock; zero while it runs, and when nobody knows
 }
 
 // IsOurs tells an agent's container from somebody else's that only has its name.
@@ -224,6 +218,9 @@ func (e *Engine) FindAgent(ctx context.Context) (*Found, error) {
 	found.Since, err = time.Parse(time.RFC3339Nano, inspected.Created)
 	if err != nil {
 		return nil, fmt.Errorf("read when container %s was created: %w", AgentName, err)
+	}
+	if !found.Running {
+		found.Ended, _ = time.Parse(time.RFC3339Nano, inspected.State.FinishedAt) // the engine writes that it never ran as zero
 	}
 	return found, nil
 }

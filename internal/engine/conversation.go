@@ -78,48 +78,94 @@ func (a *Agent) Terminate(ctx context.Context) error {
 	return fmt.Errorf("signal container %s: %w", AgentName, err)
 }
 
-// How often Remove asks an engine that is still ending the container or removing it, or, as old ones do for a while,
-// finds its file system busy.
+// stopPatience is what an agent gets to put everything back when it is ended for good; whoever stops it does that then.
+const stopPatience = 30 * time.Second
+
+// How often, and how long, Stop looks whether the engine has noticed the end.
 const (
-	removeTries = 10
-	removePause = 300 * time.Millisecond
+	endedTries = 20
+	endedPause = 250 * time.Millisecond
 )
 
-// Remove removes the agent's container, which must have ended; one that is gone is no error.
-func (a *Agent) Remove(ctx context.Context) error {
-	var err error
-	for range removeTries {
-		err = a.engine.api.ContainerRemove(ctx, a.ID, container.RemoveOptions{})
-		if err == nil || cerrdefs.IsNotFound(err) {
+// Stop ends an agent that runs, or that the engine is about to start again, for good: its restart policy no longer brings
+// it back. It waits until the agent has ended. One that has ended is no error, nor is one that is gone.
+func (a *Agent) Stop(ctx context.Context) error {
+	// A stopped container that had ended with an error comes back with the engine's next start, unless it has no policy.
+	// The stop alone does until then, so on an engine that cannot write this down (its disk is full) it has to be enough.
+	never := container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled}}
+	if _, err := a.engine.api.ContainerUpdate(ctx, a.ID, never); cerrdefs.IsNotFound(err) {
+		return nil
+	}
+	patience := stopPatience
+	err := a.engine.StopContainer(ctx, a.ID, &patience)
+	for range endedTries {
+		state, stateErr := a.engine.ContainerState(ctx, a.ID)
+		switch {
+		case stateErr == nil && !state.Running, cerrdefs.IsNotFound(stateErr):
 			return nil
+		case err != nil:
+			return fmt.Errorf("stop container %s: %w", AgentName, err)
+		case stateErr != nil:
+			return fmt.Errorf("inspect container %s: %w", AgentName, stateErr)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("remove container %s: %w; given up: %w", AgentName, err, context.Cause(ctx))
-		case <-time.After(removePause):
+			return fmt.Errorf("stop container %s: %w", AgentName, context.Cause(ctx))
+		case <-time.After(endedPause):
 		}
 	}
-	return fmt.Errorf("remove container %s: %w", AgentName, err)
+	return fmt.Errorf("stop container %s: it still runs", AgentName)
+}
+
+// Remove removes the agent's container, which must have ended; one that is gone is no error.
+func (a *Agent) Remove(ctx context.Context) error {
+	return a.engine.remove(ctx, a.ID, AgentName, container.RemoveOptions{})
 }
 
 // Fetch copies one regular file out of the agent's container, running or not, and returns its size.
 func (a *Agent) Fetch(ctx context.Context, path string, dst io.Writer) (size int64, err error) {
+	err = a.copyOut(ctx, path, func(file *tar.Reader, _ *tar.Header) error {
+		size, err = io.CopyBuffer(dst, file, make([]byte, 1<<20)) //nolint:gosec // no compression: it is as long as what was sent.
+		return err
+	})
+	return size, err
+}
+
+// ReadFile returns the content of a small regular file in the agent's container, running or not. Its error is one for
+// which IsGone is true when there is no such file, or no container.
+func (a *Agent) ReadFile(ctx context.Context, path string, limit int64) (content []byte, err error) {
+	err = a.copyOut(ctx, path, func(file *tar.Reader, header *tar.Header) error {
+		if header.Size > limit {
+			return fmt.Errorf("it has %d bytes, and at most %d are expected", header.Size, limit)
+		}
+		content, err = io.ReadAll(file)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return content, nil
+}
+
+// copyOut hands one regular file in the agent's container to read.
+func (a *Agent) copyOut(ctx context.Context, path string, read func(*tar.Reader, *tar.Header) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("copy %s out of container %s: %w", path, AgentName, err)
+		}
+	}()
 	stream, _, err := a.engine.api.CopyFromContainer(ctx, a.ID, path)
 	if err != nil {
-		return 0, fmt.Errorf("copy %s out of container %s: %w", path, AgentName, err)
+		return err
 	}
 	defer func() { err = errors.Join(err, stream.Close()) }()
 	archive := tar.NewReader(stream)
 	header, err := archive.Next()
 	if err != nil {
-		return 0, fmt.Errorf("copy %s out of container %s: %w", path, AgentName, err)
+		return err
 	}
 	if header.Typeflag != tar.TypeReg {
-		return 0, fmt.Errorf("copy %s out of container %s: not a regular file", path, AgentName)
+		return errors.New("not a regular file")
 	}
-	size, err = io.CopyBuffer(dst, archive, make([]byte, 1<<20)) //nolint:gosec // no compression: it is as long as what was sent.
-	if err != nil {
-		return size, fmt.Errorf("copy %s out of container %s: %w", path, AgentName, err)
-	}
-	return size, nil
+	return read(archive, header)
 }
