@@ -17,7 +17,7 @@ import (
 // Run takes a backup. A nil Result with a nil error is a dry run. A Result together with an error is an archive that is
 // whole while something else needs a person.
 func Run(ctx context.Context, eng *engine.Engine, talk *progress.Progress, opts Options) (result *Result, err error) {
-	b := &backup{engine: eng, talk: talk, opts: opts}
+	b := &backup{engine: eng, tasks: eng, talk: talk, opts: opts}
 	defer func() { err = errors.Join(err, b.undo.run(ctx)) }()
 	if err := b.prepare(ctx); err != nil {
 		return nil, b.explain(ctx, err)
@@ -36,6 +36,7 @@ func Run(ctx context.Context, eng *engine.Engine, talk *progress.Progress, opts 
 // backup is one run under way.
 type backup struct {
 	engine *engine.Engine
+	tasks  runner // the engine, for small tasks
 	talk   *progress.Progress
 	opts   Options
 	undo   undoing
@@ -47,8 +48,8 @@ type backup struct {
 	packets  []byte
 	out      *output.File // nil for standard output
 	image    string       // of the agent, and of small tasks beside it
-	unwell   []string     // IDs of containers that were unhealthy before UCP was touched
-	shm      int          // file systems mounted on the manager's /dev/shm; zero where nobody looked
+	unwell   []string     // containers that were unhealthy before UCP was touched
+	shm      shm          // what is known of the manager's /dev/shm
 	nonce    string       // what FILE.part holds, where the agent might see it
 	ownSpool bool         // the volume of the spool is one that a backup made, this one or an earlier one
 	agent    *conversation
@@ -111,7 +112,7 @@ func (b *backup) decide(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.lookAtShm(ctx); err != nil {
+	if err := errors.Join(b.lookAtShm(ctx), b.noteHealth(ctx)); err != nil {
 		return nil, err
 	}
 	plan, err := b.plan(survey)
@@ -123,7 +124,7 @@ func (b *backup) decide(ctx context.Context) (*Plan, error) {
 			return nil, err
 		}
 	}
-	if err := b.lookOnceMore(ctx, plan); err != nil {
+	if err := b.fixShm(ctx); err != nil {
 		return nil, err
 	}
 	return plan, context.Cause(ctx)

@@ -40,7 +40,7 @@ func (b *backup) manifest(plan *Plan) *archive.Manifest {
 		Engine:          archive.Engine{Version: b.version.Engine, APIVersion: b.version.API, OS: b.host.os, Arch: b.host.arch, SELinux: b.host.selinux},
 		Swarm:           archive.Swarm{ClusterID: i.Swarm.ClusterID},
 		KVMembers:       i.KVMembers,
-		Quiesce:         archive.Quiesce{Mode: "stop", Stopped: plan.Quiesce.Names(quiesce.Stop), Paused: plan.Quiesce.Names(quiesce.Pause)},
+		Quiesce:         archive.Quiesce{Mode: string(plan.Mode), Stopped: plan.Quiesce.Names(quiesce.Stop), Paused: plan.Quiesce.Names(quiesce.Pause)},
 		Snapshot:        archive.Snapshot{Mode: "none"},
 		ExcludedVolumes: plan.Excluded,
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/archive"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
 	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
 
@@ -33,6 +34,7 @@ func TestTheManifestSaysWhereTheArchiveComesFromAndHowItWasTaken(t *testing.T) {
 		assert.Equal(t, got.UCP.InstanceID+" "+got.UCP.Version, testInstance+" 3.1.4")
 		assert.Equal(t, got.Node.ID+" "+got.Node.Name+" "+got.Node.Role, "node1 manager1 manager")
 		assert.Equal(t, got.Engine.Version+" "+got.Engine.OS, "20.10.24 linux")
+		assert.Equal(t, got.Quiesce.Mode, "stop")
 		assert.DeepEqual(t, got.Quiesce.Stopped, []string{"ucp-controller", "ucp-kv"})
 		assert.DeepEqual(t, got.Quiesce.Paused, []string{"ucp-agent"})
 		assert.Equal(t, got.Snapshot.Mode, "none")
@@ -40,6 +42,23 @@ func TestTheManifestSaysWhereTheArchiveComesFromAndHowItWasTaken(t *testing.T) {
 		assert.Equal(t, len(got.Volumes), 1)
 		assert.Equal(t, got.Volumes[0].Name, "ucp-kv")
 		assert.Equal(t, got.Volumes[0].Bytes, int64(200_000))
+	})
+}
+
+func TestTheManifestOfAPauseSaysSo(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		r := m.backUp(t, func(r *run) { r.opts.Quiesce = quiesce.Pause })
+		assert.NilError(t, r.err)
+		file, err := os.Open(r.opts.Path)
+		assert.NilError(t, err)
+		defer func() { assert.Check(t, file.Close()) }()
+		got, err := archive.ReadManifest(file)
+		assert.NilError(t, err)
+		assert.Equal(t, got.Quiesce.Mode, "pause")
+		assert.Equal(t, len(got.Quiesce.Stopped), 0)
+		assert.DeepEqual(t, got.Quiesce.Paused, []string{"ucp-agent", "ucp-controller", "ucp-kv"})
+		m.assertUntouched(t)
 	})
 }
 

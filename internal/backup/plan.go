@@ -18,6 +18,8 @@ type Plan struct {
 	ID       string             `json:"id"`
 	Version  string             `json:"version"`
 	Node     string             `json:"node"`
+	Mode     quiesce.Action     `json:"mode"` // how UCP's own containers are brought to rest
+	Hold     bool               `json:"hold"` // UCP's reconcilers are told to hold still, by a label on the node
 	Quiesce  quiesce.Plan       `json:"quiesce"`
 	Resting  []string           `json:"resting"` // containers that do not run now and stay so
 	Volumes  []agent.VolumeSize `json:"volumes"`
@@ -27,9 +29,11 @@ type Plan struct {
 	Direct   bool               `json:"direct"`             // straight into the output file, and else through the spool
 	Spool    string             `json:"spool,omitempty"`
 	Output   string             `json:"output,omitempty"`
-	Replaces bool               `json:"replaces,omitempty"` // there is a file at Output now
-	Needed   int64              `json:"needed"`             // bytes of room, at most
-	Free     int64              `json:"free"`               // bytes of room where the archive is sealed
+	Replaces bool               `json:"replaces,omitempty"`   // there is a file at Output now
+	Needed   int64              `json:"needed"`               // bytes of room, at most
+	Free     int64              `json:"free"`                 // bytes of room where the archive is sealed
+	Shm      int                `json:"shm_mounts,omitempty"` // on the manager's /dev/shm; zero where nobody had to look
+	FixShm   bool               `json:"fix_shm,omitempty"`    // all but one of them are taken away
 	Warnings []string           `json:"warnings,omitempty"`
 }
 
@@ -48,15 +52,24 @@ func restingNames(instance *ucp.Instance, plan *quiesce.Plan) []string {
 func (p *Plan) Write(w io.Writer) error {
 	out := &lines{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	out.add("UCP %s, instance %s, on %s", orUnknown(p.Version), p.ID, p.Node)
+	if p.FixShm {
+		out.next("unmount\t/dev/shm\t%d of %d mounts, by --fix-shm", p.Shm-1, p.Shm)
+	}
+	if p.Hold {
+		out.next("hold\tUCP's reconcilers\tby a label on the node")
+	}
 	for _, wave := range p.Quiesce.Waves {
 		out.step++
 		for _, target := range wave {
-			out.add("%d\t%s\t%s\t%s", out.step, target.Action, target.Name, cause(target.Action))
+			out.add("%d\t%s\t%s\t%s", out.step, target.Action, target.Name, cause(target))
 		}
 	}
 	p.addCapture(out)
 	for _, name := range p.Resting {
 		out.add("\tstays\t%s\tas it is", name)
+	}
+	if p.Mode == quiesce.Pause {
+		out.add("the archive will hold what a crash of UCP would leave")
 	}
 	for _, name := range p.Excluded {
 		out.add("\tleft out\t%s\tby --exclude-volume", name)
@@ -78,7 +91,10 @@ func (p *Plan) addCapture(out *lines) {
 		into = "into " + p.Output + ", which the manager sees"
 	}
 	resume := func() {
-		if p.Quiesce.Len() > 0 {
+		switch {
+		case p.Hold:
+			out.next("resume\tall of the above\tin reverse order; the label comes off")
+		case p.Quiesce.Len() > 0:
 			out.next("resume\tall of the above\tin reverse order")
 		}
 	}
@@ -121,11 +137,15 @@ func sizeOf(volume agent.VolumeSize) string {
 	return fmt.Sprintf("%s, %d entries", size, volume.Entries)
 }
 
-func cause(action quiesce.Action) string {
-	if action == quiesce.Pause {
+func cause(target quiesce.Target) string {
+	switch {
+	case target.Owned:
 		return "its owner would act on a stop"
+	case target.Action == quiesce.Pause:
+		return "by --quiesce pause"
+	default:
+		return "started again afterwards"
 	}
-	return "started again afterwards"
 }
 
 func orUnknown(version string) string {

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -125,7 +126,7 @@ func TestThePlanFollowsTheSurveyAndTheOperator(t *testing.T) {
 			}
 			assert.NilError(t, err)
 			want := &Plan{
-				ID: testInstance, Version: "3.1.4", Node: "manager1", Quiesce: b.instance.QuiescePlan(quiesce.Stop),
+				ID: testInstance, Version: "3.1.4", Node: "manager1", Mode: quiesce.Stop, Hold: true, Quiesce: b.instance.QuiescePlan(quiesce.Stop),
 				Resting: []string{"ucp-reconcile (exited)"}, Volumes: survey.Volumes, Spool: DefaultSpool,
 				Needed: plan.Needed, Free: survey.SpoolFree,
 			}
@@ -211,7 +212,8 @@ func TestThePlanAsItIsPrinted(t *testing.T) {
 			p.Version, p.Node = "3.1\x1b]0;pwned\a", "manager\r\n1 stop everything"
 			p.Warnings = []string{"first\nsecond"}
 		},
-		"unknown": func(p *Plan) { p.Version, p.Quiesce.Waves, p.Resting = "", nil, nil },
+		"unknown": func(p *Plan) { p.Version, p.Hold, p.Quiesce.Waves, p.Resting = "", false, nil, nil },
+		"shm":     func(p *Plan) { p.Shm, p.FixShm, p.Output = 12, true, "/backup/ucp.tar" },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -223,6 +225,36 @@ func TestThePlanAsItIsPrinted(t *testing.T) {
 			golden.Assert(t, text.String(), "plan-"+name+".golden")
 		})
 	}
+}
+
+func TestThePlanOfAPauseSaysWhoIsPausedWhyAndWhatTheArchiveIs(t *testing.T) {
+	plan, err := discovered(Options{Clone: CloneNever, Quiesce: quiesce.Pause}).plan(surveyOf(gigabyte))
+	assert.NilError(t, err)
+	assert.Equal(t, plan.Mode, quiesce.Pause)
+	var text bytes.Buffer
+	assert.NilError(t, plan.Write(&text))
+	golden.Assert(t, text.String(), "plan-pause.golden")
+}
+
+func TestASwarmWithoutALeaderCannotLabelItsNodes(t *testing.T) {
+	b := discovered(Options{Clone: CloneNever})
+	b.instance.Swarm.Leaderless = true
+	plan, err := b.plan(surveyOf(1))
+	assert.NilError(t, err)
+	assert.Check(t, !plan.Hold)
+}
+
+func TestThePlanIsJSONThatSaysHowUCPRests(t *testing.T) {
+	plan, err := discovered(Options{Clone: CloneNever, Quiesce: quiesce.Pause}).plan(surveyOf(1))
+	assert.NilError(t, err)
+	content, err := json.Marshal(plan)
+	assert.NilError(t, err)
+	var back map[string]any
+	assert.NilError(t, json.Unmarshal(content, &back))
+	assert.Equal(t, back["mode"], "pause")
+	assert.Equal(t, back["hold"], true)
+	_, counted := back["shm_mounts"]
+	assert.Check(t, !counted, "nobody looked")
 }
 
 func TestAPlanThatCannotBePrintedSaysSo(t *testing.T) {

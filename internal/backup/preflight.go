@@ -14,16 +14,15 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/output"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
-	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
 // plan decides, from what was discovered and what the agent sees, what the backup does; or refuses.
 func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
-	mode := cmp.Or(b.opts.Quiesce, quiesce.Stop)
-	quiet := b.instance.QuiescePlan(mode)
+	quiet := b.instance.QuiescePlan(b.mode())
 	quiet.StopTimeout = b.opts.StopTimeout
 	plan := &Plan{
 		ID: b.instance.ID, Version: b.instance.Version, Node: b.instance.Node.Name,
+		Mode: b.mode(), Hold: quiet.Len() > 0 && !b.instance.Swarm.Leaderless, Shm: b.shm.mounts, FixShm: b.opts.FixShm && b.shm.mounts > 1,
 		Quiesce: quiet, Resting: restingNames(b.instance, &quiet),
 		Volumes: survey.Volumes, Excluded: b.opts.Exclude,
 		Clone: survey.Clone && b.opts.Clone != CloneNever, Direct: survey.Direct, Spool: b.opts.Spool,
@@ -44,20 +43,31 @@ func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
 	if plan.Clone && b.opts.Clone == CloneAuto && survey.SpoolFree < spooledSize(plan, survey) {
 		plan.Clone, plan.NoClone = false, "there is no room for clones in volume "+plan.Spool
 	}
-	plan.Warnings = warnings(b.instance, &quiet)
+	plan.Warnings = b.warnings(&quiet)
 	return plan, b.room(plan, survey)
 }
 
-// warnings says what an operator should know before UCP is stopped: above all that a part of it is down already, which
-// a backup leaves as it is.
-func warnings(instance *ucp.Instance, quiet *quiesce.Plan) []string {
+// mode is how UCP's own containers are brought to rest.
+func (b *backup) mode() quiesce.Action { return cmp.Or(b.opts.Quiesce, quiesce.Stop) }
+
+// warnings says what an operator should know before UCP is touched: above all that a part of it is down already, which a
+// backup leaves as it is.
+func (b *backup) warnings(quiet *quiesce.Plan) (warnings []string) {
 	if quiet.Len() == 0 {
 		return []string{"no container of UCP runs on this manager; its volumes are read as they lie"}
 	}
-	if down := instance.Down(); len(down) > 0 {
-		return []string{"UCP is not whole on this manager, and stays so: " + strings.Join(down, ", ") + " not running"}
+	if down := b.instance.Down(); len(down) > 0 {
+		warnings = append(warnings, "UCP is not whole on this manager, and stays so: "+strings.Join(down, ", ")+" not running")
 	}
-	return nil
+	if len(b.unwell) > 0 {
+		warnings = append(warnings, "unhealthy already, so nobody waits for their health afterwards: "+strings.Join(b.unwell, ", "))
+	}
+	for _, warning := range []string{quorumWarning(b.instance.Quorum()), b.shm.warning(b.opts.FixShm)} {
+		if warning != "" {
+			warnings = append(warnings, warning)
+		}
+	}
+	return warnings
 }
 
 // room refuses a backup that would fill a disk: the manager's, which UCP itself lives on, or the one of the output.
