@@ -62,6 +62,9 @@ func (b *backup) prepare(ctx context.Context) (err error) {
 	if b.version, err = b.engine.Check(ctx); err != nil {
 		return err
 	}
+	if err := b.engine.SweepTasks(ctx); err != nil {
+		return err
+	}
 	if err := b.settleLeftover(ctx); err != nil {
 		return err
 	}
@@ -69,6 +72,7 @@ func (b *backup) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	b.logFound()
+	b.releaseForgotten(ctx)
 	if err := b.refuseQuorumLoss(); err != nil {
 		return err
 	}
@@ -192,9 +196,13 @@ func (b *backup) logFound() {
 }
 
 func (b *backup) order(plan *Plan) *agent.Order {
-	return &agent.Order{
+	order := &agent.Order{
 		Key: b.key.Reveal(), Packets: b.packets, Compress: b.opts.Compress,
-		Direct: plan.Direct, Clone: plan.Clone, Output: plan.Output, By: b.opts.StartedBy,
+		Direct: plan.Direct, Clone: plan.Clone, By: b.opts.StartedBy,
 		Instance: *b.instance, Plan: plan.Quiesce, Manifest: b.manifest(plan),
 	}
+	if plan.Direct {
+		order.Output = plan.Output
+	}
+	return order
 }

@@ -61,7 +61,7 @@ func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error
 		return fmt.Errorf("container %s stays: by its log the next docker ucp backup brings back what rests, and clears up", engine.AgentName)
 	}
 	if !b.ownSpool && !emptied {
-		if err := b.cleanSpool(ctx, container); err != nil {
+		if err := b.cleanSpool(ctx, b.image, b.opts.Spool); err != nil {
 			return err
 		}
 	}
@@ -109,22 +109,4 @@ func awaitEnd(ctx context.Context, agent *engine.Agent) (status int, err error) 
 			return 0, fmt.Errorf("wait for the end of container %s: %w", engine.AgentName, err)
 		}
 	}
-}
-
-// cleanSpool runs an agent that has ended once more, with nothing to do but to empty our folder in the spool.
-func (b *backup) cleanSpool(ctx context.Context, container *engine.Agent) error {
-	stdin, err := container.Start(ctx)
-	if err != nil {
-		return err
-	}
-	c := &conversation{agent: container, stdin: stdin, talk: b.talk, log: b.opts.Log}
-	sent := c.send(agent.Job{Clean: true})
-	status, err := awaitEnd(ctx, container)
-	if status != 0 {
-		err = errors.Join(err, fmt.Errorf("the agent on the manager ended with status %d", status))
-	}
-	if err = errors.Join(sent, err, stdin.Close()); err != nil {
-		return fmt.Errorf("empty the spool: %w", err)
-	}
-	return nil
 }

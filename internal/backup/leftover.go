@@ -2,112 +2,114 @@ package backup
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"os"
+	"path"
 	"slices"
-	"strings"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
-	"github.com/docker-ucp/docker-ucp/internal/quiesce"
 )
 
-// startingTime is how long a run may take from making its agent to starting it.
-const startingTime = time.Minute
+const (
+	// startingTime is how long a run may take from making its agent to starting it.
+	startingTime = time.Minute
+	// returningTime is how long a finished archive is left to the plugin that lost its connection to it: somewhat longer
+	// than one tries to come back.
+	returningTime = 3 * time.Minute
+	// maxPaper bounds a file that an agent left: a plan or a manifest has some dozens of entries.
+	maxPaper = 16 << 20
+)
 
-// settleLeftover looks for the agent of another run: one that works is not disturbed, one that ended is removed after
-// UCP was set right.
+// leftover is what another run has on the manager.
+type leftover struct {
+	*engine.Found
+	restarting bool      // dead, and the engine is about to start it again
+	created    bool      // never started
+	now        time.Time // on the engine's clock
+	spool      string    // the volume that it has as its spool
+	ownSpool   bool      // a backup made that volume
+
+	journal *agent.Journal // what must be put right; nil for nothing
+	orphan  bool           // the journal's own agent is dead, and its next life is putting it right
+	receipt *agent.Receipt // an archive that waits; nil for none
+}
+
+// settleLeftover looks for the agent of another run: one that works is not disturbed; what one that died did not put
+// right is put right, and its leavings are removed.
 func (b *backup) settleLeftover(ctx context.Context) error {
+	left, err := b.findLeftover(ctx)
+	if err != nil || left == nil {
+		return err
+	}
+	if b.opts.DryRun {
+		return b.refuseDry(ctx, left)
+	}
+	if err := b.setRight(ctx, left); err != nil {
+		return err
+	}
+	if err := b.refuseWaiting(left); err != nil {
+		return err
+	}
+	b.talk.Say("removing what an earlier backup left on the manager, started by %s", left.StartedBy)
+	return b.removeLeftover(ctx, left)
+}
+
+// findLeftover returns nil when there is nothing, and refuses when another run is at work.
+func (b *backup) findLeftover(ctx context.Context) (*leftover, error) {
 	found, err := b.engine.FindAgent(ctx)
 	if err != nil || found == nil {
-		return err
+		return nil, err
 	}
 	if !found.IsOurs() {
-		return failure.Refuse(fmt.Errorf("a container on this manager is named %s and is none of ours", engine.AgentName),
+		return nil, failure.Refuse(fmt.Errorf("a container on this manager is named %s and is none of ours", engine.AgentName),
 			"rename it with: docker rename "+engine.AgentName+" NAME")
 	}
-	_, ended, err := found.Exited(ctx)
+	left := &leftover{Found: found}
+	if left.now, err = b.engine.Clock(ctx); err == nil {
+		err = b.look(ctx, left)
+	}
+	if err == nil {
+		err = left.readPapers(ctx, b.engine)
+	}
 	switch {
 	case cerrdefs.IsNotFound(err): // its own run has just removed it
-		return nil
+		return nil, nil
 	case err != nil:
-		return err
-	case found.Running, !ended && time.Since(found.Since) < startingTime:
-		return failure.Refuse(
+		return nil, err
+	case left.busy():
+		return nil, failure.Refuse(
 			fmt.Errorf("another backup is running on this manager since %s, started by %s", found.Since.Local().Format(time.DateTime), found.StartedBy),
 			"see what it does: docker logs --follow "+engine.AgentName)
-	case b.opts.DryRun:
-		if plan, err := unfinishedPlan(ctx, found.Agent); err == nil && plan != nil {
-			names := slices.Concat(plan.Names(quiesce.Stop), plan.Names(quiesce.Pause))
-			return failure.Refuse(
-				fmt.Errorf("UCP is at rest: an earlier backup, started by %s, died and left %d containers down; the next backup brings them back first", found.StartedBy, len(names)),
-				"take a backup, or: "+startByHand(plan, names))
-		}
-		return failure.Refuse(
-			fmt.Errorf("an earlier backup, started by %s, left container %s behind; the next backup sets that right first", found.StartedBy, engine.AgentName),
-			"take a backup, or look at: docker logs "+engine.AgentName)
 	}
-	if err := b.resumeLeftover(ctx, found); err != nil {
-		return err
-	}
-	b.talk.Say("removing what an earlier backup left on the manager, started by %s", found.StartedBy)
-	return b.removeLeftover(ctx, found)
+	return left, nil
 }
 
-// resumeLeftover finishes what an agent that died began.
-func (b *backup) resumeLeftover(ctx context.Context, found *engine.Found) error {
-	plan, err := unfinishedPlan(ctx, found.Agent)
-	if err != nil || plan == nil {
-		return err
-	}
-	b.talk.Warn("an earlier backup, started by %s, died and left UCP at rest; bringing it back", found.StartedBy)
-	err = plan.TakeOver(ctx, b.engine, enginePatience)
-	var left *quiesce.NotResumed
-	if errors.As(err, &left) && left.Gone(b.engine) {
-		// Whoever removed these containers since has made new ones, or knows why not; no backup can bring them back.
-		b.talk.Warn("these containers of UCP are gone since: %s", strings.Join(left.Names(), ", "))
-		return nil
-	}
-	return broughtBack(err)
-}
-
-// removeLeftover removes the agent, its image and its spool; from a spool that is the operator's own volume it takes
-// what is ours.
-func (b *backup) removeLeftover(ctx context.Context, found *engine.Found) error {
-	spool, ours, err := b.spoolOf(ctx, found.Agent)
+// look reads what FindAgent does not tell.
+func (b *backup) look(ctx context.Context, left *leftover) error {
+	inspected, err := b.engine.API().ContainerInspect(ctx, left.ID)
 	if err != nil {
-		return err
+		return fmt.Errorf("inspect container %s: %w", engine.AgentName, err)
 	}
-	if spool != "" && !ours {
-		if err := b.cleanSpool(ctx, found.Agent); err != nil {
-			b.talk.Warn("what the earlier backup left in volume %s stays there until a backup uses that volume again: %v", spool, err)
-		}
-	}
-	err = found.Remove(ctx)
-	if ours {
-		err = errors.Join(err, b.engine.RemoveVolume(ctx, spool))
-	}
-	return errors.Join(err, b.engine.RemoveImage(ctx, found.Image))
-}
-
-// spoolOf returns the volume that an agent has as its spool, and whether it is one that we made.
-func (b *backup) spoolOf(ctx context.Context, agent *engine.Agent) (name string, ours bool, err error) {
-	inspected, err := b.engine.API().ContainerInspect(ctx, agent.ID)
-	if err != nil {
-		return "", false, fmt.Errorf("inspect container %s: %w", engine.AgentName, err)
+	if inspected.ContainerJSONBase != nil && inspected.State != nil {
+		left.restarting = inspected.State.Restarting
+		left.created = inspected.State.Status == container.StateCreated
 	}
 	for _, mount := range inspected.Mounts {
 		if mount.Destination == engine.SpoolPath {
-			ours, err := b.isOurs(ctx, mount.Name)
-			return mount.Name, ours, err
+			left.spool = mount.Name
+			left.ownSpool, err = b.isOurs(ctx, mount.Name)
 		}
 	}
-	return "", false, nil
+	return err
 }
 
 // isOurs tells a volume that a backup made, this one or an earlier one, from the operator's own.
@@ -123,17 +125,142 @@ func (b *backup) isOurs(ctx context.Context, volume string) (bool, error) {
 	return labelled, nil
 }
 
-// unfinishedPlan reads out of the log of an agent that has ended what it brought to rest and not back; nil for nothing.
-func unfinishedPlan(ctx context.Context, ended *engine.Agent) (*quiesce.Plan, error) {
-	var plan *quiesce.Plan
-	events := &lineWriter{line: func(line []byte) {
-		switch event, _ := agent.ParseEvent(line); {
-		case event.Type == agent.Quiescing:
-			plan = event.Plan
-		case event.Type == agent.Resumed && len(event.NotResumed) == 0:
-			plan = nil
+// readPapers reads the journal first: the next life of a dead agent may be renaming it to the orphan right now.
+func (l *leftover) readPapers(ctx context.Context, eng *engine.Engine) error {
+	journal, err := readPaper[agent.Journal](ctx, eng, l.Agent, agent.JournalInSpool)
+	if err != nil {
+		return err
+	}
+	orphan, err := readPaper[agent.Journal](ctx, eng, l.Agent, agent.OrphanInSpool)
+	if err != nil {
+		return err
+	}
+	if l.receipt, err = readPaper[agent.Receipt](ctx, eng, l.Agent, agent.ReceiptInSpool); err != nil {
+		return err
+	}
+	l.journal, l.orphan = journal, orphan != nil
+	if l.orphan {
+		l.journal = orphan
+	}
+	return nil
+}
+
+// readPaper reads one of the files that an agent left; nil when there is none.
+func readPaper[T any](ctx context.Context, eng *engine.Engine, from *engine.Agent, name string) (*T, error) {
+	content, err := from.ReadFile(ctx, path.Join(engine.SpoolPath, name), maxPaper)
+	if eng.IsGone(err) {
+		return nil, nil
+	}
+	paper := new(T)
+	if err == nil {
+		err = json.Unmarshal(content, paper)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the %s that an earlier backup left: %w", path.Base(name), err)
+	}
+	return paper, nil
+}
+
+// busy tells an agent at work, or about to be, from one that is dead and the next life of such a one. One that has ended
+// after all was delivered may be started again to hold the name, and is at work too.
+func (l *leftover) busy() bool {
+	switch {
+	case l.orphan, l.restarting && l.journal != nil:
+		return false
+	case l.created:
+		return l.now.Sub(l.Since) < startingTime
+	default:
+		return l.Running
+	}
+}
+
+// refuseDry says what a backup would find here. A dry run changes nothing, so it cannot make room for its own agent.
+func (b *backup) refuseDry(ctx context.Context, left *leftover) error {
+	down, err := b.downOf(ctx, left)
+	switch {
+	case err != nil:
+		return err
+	case len(down) > 0:
+		return failure.Refuse(
+			fmt.Errorf("UCP is at rest: an earlier backup, started by %s, died and left %d containers down; the next backup brings them back first", left.StartedBy, len(down)),
+			"take a backup, or: "+startByHand(&left.journal.Plan, down))
+	case left.receipt != nil && left.delivered() == "":
+		return b.waiting(left, "; a dry run leaves it alone")
+	default:
+		return failure.Refuse(
+			fmt.Errorf("an earlier backup, started by %s, left container %s behind; the next backup sets that right first", left.StartedBy, engine.AgentName),
+			"take a backup, or look at: docker logs "+engine.AgentName)
+	}
+}
+
+// downOf names the containers that the journal would bring back.
+func (b *backup) downOf(ctx context.Context, left *leftover) (names []string, err error) {
+	if left.journal == nil {
+		return nil, nil
+	}
+	for _, target := range slices.Concat(left.journal.Plan.Waves...) {
+		state, err := b.engine.ContainerState(ctx, target.ID)
+		if b.engine.IsGone(err) {
+			continue
 		}
-	}}
-	err := ended.Log(ctx, events, io.Discard, false)
-	return plan, err
+		if err != nil {
+			return nil, fmt.Errorf("look at %s: %w", target.Name, err)
+		}
+		if !state.Running && !target.Owned || state.Paused {
+			names = append(names, target.Name)
+		}
+	}
+	return names, nil
+}
+
+// refuseWaiting stops a backup in whose way a finished archive lies, where somebody can be asked for it, or its own
+// plugin may still come back; otherwise the archive makes way.
+func (b *backup) refuseWaiting(left *leftover) error {
+	if left.receipt == nil {
+		return nil
+	}
+	if place := left.delivered(); place != "" {
+		b.talk.Say("the earlier backup's archive is in its place: %s", place)
+		return nil
+	}
+	returning := !left.Ended.IsZero() && left.now.Sub(left.Ended) < returningTime
+	switch {
+	case b.opts.Attended:
+		return b.waiting(left, "")
+	case returning:
+		return b.waiting(left, "; whoever started it may be about to fetch it")
+	}
+	b.talk.Warn("the archive of an earlier backup, started by %s, was never fetched, and makes way for this one", left.StartedBy)
+	if left.receipt.Output != "" {
+		b.talk.Warn("on the machine that it was made from, what there is of it is: %s", left.receipt.Output+".part")
+	}
+	return nil
+}
+
+// waiting is the refusal to throw a finished archive away.
+func (b *backup) waiting(left *leftover, more string) error {
+	file, where := "FILE", "on the manager"
+	if output := left.receipt.Output; output != "" {
+		file, where = failure.Quote(output), "in "+output+".part"
+	}
+	err := failure.Refuse(
+		fmt.Errorf("a finished archive waits %s, from a backup of %s, started by %s%s",
+			where, left.Since.Local().Format(time.DateTime), left.StartedBy, more),
+		"fetch it with: docker ucp backup --resume "+file)
+	return failure.WithHint(err, "or take a new one instead, which loses that archive: docker ucp backup --yes FILE")
+}
+
+// delivered returns the file in which an archive lies that the operator's machine holds already, under its own name: its
+// run died after the very last step. Empty for none.
+func (l *leftover) delivered() string {
+	output := l.receipt.Output
+	if output == "" {
+		return ""
+	}
+	_, err := os.Lstat(output + ".part")
+	file, there := os.Lstat(output)
+	if errors.Is(err, fs.ErrNotExist) && there == nil && file.Size() == l.receipt.Result.Size {
+		return output
+	}
+	return ""
 }

@@ -1,0 +1,113 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/docker-ucp/docker-ucp/internal/agent"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
+)
+
+// setRight finishes what an agent that died began: UCP first, then its reconcilers.
+func (b *backup) setRight(ctx context.Context, left *leftover) error {
+	if left.journal == nil {
+		return nil
+	}
+	if err := b.refuseOtherEngine(ctx, left); err != nil {
+		return err
+	}
+	b.talk.Warn("an earlier backup, started by %s, died and left UCP at rest; bringing it back", left.StartedBy)
+	if left.Running {
+		if err := left.Stop(ctx); err != nil {
+			return err
+		}
+		if err := left.readPapers(ctx, b.engine); err != nil || left.journal == nil { // it may have been about to succeed
+			return err
+		}
+	}
+	err := left.journal.Plan.TakeOver(ctx, b.engine, enginePatience)
+	var down *quiesce.NotResumed
+	if errors.As(err, &down) && down.Gone(b.engine) {
+		// Whoever removed these containers since has made new ones, or knows why not; no backup can bring them back.
+		b.talk.Warn("these containers of UCP are gone since: %s", strings.Join(down.Names(), ", "))
+		err = nil
+	}
+	if err != nil {
+		return broughtBack(err)
+	}
+	b.release(ctx, left.journal.Node)
+	return nil
+}
+
+// refuseOtherEngine: a spool may lie on a disk that several machines have.
+func (b *backup) refuseOtherEngine(ctx context.Context, left *leftover) error {
+	id, err := b.engine.EngineID(ctx)
+	if err != nil {
+		return fmt.Errorf("read the engine's state: %w", err)
+	}
+	if left.journal.EngineID == id {
+		return nil
+	}
+	return failure.Refuse(
+		fmt.Errorf("volume %s holds what a backup of another engine, %s, has to put right", left.spool, left.journal.EngineID),
+		"take a backup there first; each engine needs a spool of its own")
+}
+
+// release lets UCP's reconcilers on the node go to work again, on behalf of a run that died. A swarm without a leader
+// cannot change labels: then the end of this run is the next try, and the last before a person is asked.
+func (b *backup) release(ctx context.Context, node string) {
+	if node == "" {
+		return
+	}
+	err := ucp.Release(ctx, b.engine.API(), node)
+	if err == nil {
+		return
+	}
+	b.talk.Warn("UCP's reconcilers on this node stay told to hold still for now: %v", err)
+	b.undo.add(releaseByHand(node), func(ctx context.Context) error { return ucp.Release(ctx, b.engine.API(), node) })
+}
+
+// releaseForgotten takes a label off the node that no agent is there any more to take off.
+func (b *backup) releaseForgotten(ctx context.Context) {
+	node := b.instance.Node
+	switch {
+	case node.HeldBy == "":
+	case b.opts.DryRun:
+		b.talk.Warn("an earlier backup, started by %s, told UCP's reconcilers on this node to hold still; the next backup lets them go on", node.HeldBy)
+	default:
+		b.talk.Warn("an earlier backup, started by %s, told UCP's reconcilers on this node to hold still; letting them go on", node.HeldBy)
+		b.release(ctx, node.ID)
+	}
+}
+
+// releaseByHand is what to type for a node whose label could not be taken off.
+func releaseByHand(node string) string {
+	return "docker node update --label-rm " + ucp.LabelAgentPause + " --label-rm " + ucp.LabelHeldBy + " " + node
+}
+
+// removeLeftover removes the agent, its image and its spool; from a spool that is the operator's own volume it takes
+// what is ours.
+func (b *backup) removeLeftover(ctx context.Context, left *leftover) error {
+	if left.spool != "" && !left.ownSpool {
+		if err := b.cleanSpool(ctx, left.Image, left.spool); err != nil {
+			b.talk.Warn("what the earlier backup left in volume %s stays there until a backup uses that volume again: %v", left.spool, err)
+		}
+	}
+	err := left.Remove(ctx)
+	if left.ownSpool {
+		err = errors.Join(err, b.engine.RemoveVolume(ctx, left.spool))
+	}
+	return errors.Join(err, b.engine.RemoveImage(ctx, left.Image))
+}
+
+// cleanSpool empties our folder in the operator's own volume.
+func (b *backup) cleanSpool(ctx context.Context, image, spool string) error {
+	if _, err := b.engine.RunTask(ctx, agent.CleanTask(image, b.opts.StartedBy, spool)); err != nil {
+		return fmt.Errorf("empty the spool: %w", err)
+	}
+	return nil
+}
