@@ -64,20 +64,25 @@ func runBackup(cmd *cobra.Command, dockerCLI command.Cli, version string, opts b
 	}
 	ctx, stop := untilStopped(cmd.Context())
 	defer stop()
-	if !opts.dryRun && !opts.resume {
-		core.Lock = func(ctx context.Context) (*seal.Lock, error) { return opts.lock.read(ctx, dockerCLI, talk) }
-	}
 	if core.Program, err = os.Executable(); err != nil {
 		return fmt.Errorf("find this program's file: %w", err)
 	}
 	core.Version, core.Stdout, core.Log = version, dockerCLI.Out(), log
-	core.Attended = opts.asks(dockerCLI)
+	core.Attended, core.Lock = opts.asks(dockerCLI), opts.locked(dockerCLI, talk)
 	core.Approve = opts.approval(dockerCLI, talk)
 	result, err := backup.Run(ctx, eng, talk, core)
 	if result != nil {
 		err = errors.Join(err, opts.print(dockerCLI, talk, result))
 	}
 	return err
+}
+
+// locked returns who is to say who can open the archive; nil where none is made.
+func (o *backupOptions) locked(dockerCLI command.Cli, talk talker) func(context.Context) (*seal.Lock, error) {
+	if o.dryRun || o.resume {
+		return nil
+	}
+	return func(ctx context.Context) (*seal.Lock, error) { return o.lock.read(ctx, dockerCLI, talk) }
 }
 
 // approval returns what is asked before UCP is stopped: the plan is shown for a dry run and where somebody is asked.

@@ -38,6 +38,9 @@ func TestWrongUsageIsToldAndConnectsNothing(t *testing.T) {
 		"no progress of that name":                    {"backup --progress loud f", `unknown progress mode "loud": use auto, plain, json or quiet`},
 		"a spool without a name":                      {"backup --spool-volume= f", "--spool-volume needs a name"},
 		"a stop back in time":                         {"backup --stop-timeout -1s f", "--stop-timeout cannot be negative"},
+		"no rest of that name":                        {"backup --quiesce freeze f", "--quiesce is stop or pause, not freeze"},
+		"a time to stop in where nothing stops":       {"backup --quiesce pause --stop-timeout 5s f", "--stop-timeout is for containers that are stopped, and --quiesce pause stops none"},
+		"json beside an archive that is fetched":      {"backup --resume --format json", "--format json needs FILE: standard output is the archive's"},
 		"two passphrases":                             {"backup --passphrase a --passphrase-file b f", "--passphrase and --passphrase-file are two passphrases; give one of them"},
 		"a passphrase and none":                       {"backup --no-passphrase --passphrase a f", "--no-passphrase goes with no other key"},
 		"an empty passphrase and none":                {"backup --no-passphrase --passphrase= f", "--no-passphrase goes with no other key"},
@@ -72,6 +75,8 @@ func TestFlagsThatGoTogetherGetAsFarAsTheEngine(t *testing.T) {
 		"backup --format json FILE", "backup --format json --dry-run", "backup --dry-run",
 		"backup --passphrase-file key --recipient key FILE", "backup --no-passphrase FILE", "backup --no-passphrase --compress none FILE", "backup --compress zlib FILE", "backup --stop-timeout 0s FILE",
 		"backup --security-opt a --security-opt b --exclude-volume c --exclude-volume d FILE", "backup -i -y -q -D FILE",
+		"backup --quiesce pause FILE", "backup --quiesce stop --stop-timeout 5s FILE", "backup --force --fix-shm FILE", "backup --resume FILE",
+		"backup --resume --file FILE", "backup --resume", "backup --resume --format json --yes --id UCP:ONE --security-opt a --engine-socket /s FILE",
 	} {
 		t.Run(args, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "ucp.tar")
@@ -80,6 +85,21 @@ func TestFlagsThatGoTogetherGetAsFarAsTheEngine(t *testing.T) {
 			assert.Error(t, o.err, "docker ucp backup: reach the engine at tcp://manager1:2376: connection refused\n"+
 				"look at: docker context ls; then: docker --context NAME version")
 			assert.Equal(t, o.stdout.String(), "")
+		})
+	}
+}
+
+func TestFetchingAnArchiveTakesNoFlagOfMakingOne(t *testing.T) {
+	for _, flag := range []string{
+		"--passphrase a", "--passphrase-file a", "--no-passphrase", "--recipient a", "--compress zlib", "--exclude-volume a", "--clone never",
+		"--quiesce pause", "--stop-timeout 5s", "--spool-volume a", "--force", "--fix-shm", "--interactive", "--dry-run",
+	} {
+		t.Run(flag, func(t *testing.T) {
+			name, _, _ := strings.Cut(flag, " ")
+			o := execute(t, strings.Fields("backup --resume "+flag+" f")...)
+			assert.Equal(t, o.status(), usageStatus)
+			assert.Error(t, o.err, "docker ucp backup: --resume fetches an archive that is finished; "+name+" is for one that is yet to be made\n"+
+				"see: docker ucp backup --help")
 		})
 	}
 }

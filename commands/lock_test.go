@@ -134,6 +134,27 @@ func TestNoPassphraseOnPurposeReadsNone(t *testing.T) {
 	assert.Check(t, lock == nil)
 }
 
+func TestOnlyAnArchiveThatIsMadeNeedsAKey(t *testing.T) {
+	for name, test := range map[string]struct {
+		opts  backupOptions
+		asked bool
+	}{
+		"a backup":                  {backupOptions{}, true},
+		"a dry run":                 {backupOptions{dryRun: true}, false},
+		"one that is fetched":       {backupOptions{resume: true}, false},
+		"a backup despite the rest": {backupOptions{force: true, fixShm: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(passphraseVariable, goodPassphrase)
+			assert.NilError(t, test.opts.lock.phrase.take())
+			lock := test.opts.locked(piped("", io.Discard), &spoken{})
+			assert.Equal(t, lock != nil, test.asked)
+			_, set := os.LookupEnv(passphraseVariable)
+			assert.Check(t, !set, "it is not for what is started from here, needed or not")
+		})
+	}
+}
+
 func TestAKeyFileThatCannotBeUsedIsRefused(t *testing.T) {
 	folder := t.TempDir()
 	tests := map[string]struct {

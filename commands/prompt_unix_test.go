@@ -235,6 +235,7 @@ func TestThePlanIsShownAndAskedForWhenItShould(t *testing.T) {
 		asked    bool
 	}{
 		"on a terminal, the instance taken as found":      {backupOptions{}, true, true},
+		"on a terminal, to freeze":                        {backupOptions{quiesce: "pause"}, true, true},
 		"on a terminal, the instance named":               {backupOptions{id: "UCP:ONE"}, true, false},
 		"on a terminal, named, and wanting to be asked":   {backupOptions{id: "UCP:ONE", interactive: true}, true, true},
 		"on a terminal, answered beforehand":              {backupOptions{yes: true}, true, false},
@@ -252,8 +253,11 @@ func TestThePlanIsShownAndAskedForWhenItShould(t *testing.T) {
 				terminal := newTerminal(t)
 				terminal.err = streams.NewOut(&stderr)
 				terminal.press(t, "y\n")
+				assert.Equal(t, test.opts.asks(terminal), test.asked, "whoever is asked can be told what to type")
 				err = test.opts.approval(terminal, talk)(t.Context(), plan)
 				assert.NilError(t, err)
+				assert.Equal(t, strings.Contains(stderr.String(), "will be frozen for a while."), test.asked && test.opts.quiesce == "pause")
+				assert.Equal(t, strings.Contains(stderr.String(), "will be stopped and started again."), test.asked && test.opts.quiesce == "")
 			} else {
 				err = test.opts.approval(piped("y\n", &stderr), talk)(t.Context(), plan)
 				assert.Equal(t, failure.KindOf(err) == failure.Refused, test.asked)

@@ -24,10 +24,11 @@ func result() *backup.Result {
 
 func TestTheResultIsSaidInWords(t *testing.T) {
 	tests := map[string]func(*backup.Result){
-		"sealed": func(*backup.Result) {},
-		"plain":  func(r *backup.Result) { r.Sealed = false },
-		"stdout": func(r *backup.Result) { r.File, r.Version = "", "" },
-		"less":   func(r *backup.Result) { r.Sockets, r.Excluded = 3, []string{"ucp-metrics-data", "ucp-backup"} },
+		"sealed":  func(*backup.Result) {},
+		"plain":   func(r *backup.Result) { r.Sealed = false },
+		"stdout":  func(r *backup.Result) { r.File, r.Version = "", "" },
+		"resumed": func(r *backup.Result) { r.Resumed = true },
+		"less":    func(r *backup.Result) { r.Sockets, r.Excluded = 3, []string{"ucp-metrics-data", "ucp-backup"} },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
