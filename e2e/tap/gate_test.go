@@ -2,6 +2,7 @@ package tap
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -81,9 +82,15 @@ func TestAHeldCallEndsWithTheEngine(t *testing.T) {
 func TestAnAnswerIsHeldWhenSoMuchOfItHasGoneBy(t *testing.T) {
 	_, tap, client := newTap(t)
 	gate := tap.HoldAnswer(Call(http.MethodGet, "/sized"), 100000)
-	done := call(t.Context(), client, http.MethodGet, "/sized")
+	_, reader := dial(t, tap, "GET /sized HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")
 	assert.NilError(t, gate.Await(limit))
+	_, err := io.CopyN(io.Discard, reader, 100000)
+	assert.NilError(t, err)
 	gate.Release()
+	rest, err := io.Copy(io.Discard, reader)
+	assert.NilError(t, err)
+	assert.Assert(t, rest > 200000)
+	done := call(t.Context(), client, http.MethodGet, "/sized")
 	assert.NilError(t, await(t, done))
 
 	gate = tap.HoldAnswer(Call(http.MethodGet, "/sized"), 100000)
