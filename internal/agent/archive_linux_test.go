@@ -108,7 +108,7 @@ func TestACloneIsReadWhenUCPIsBackAndThenRemoved(t *testing.T) {
 		assert.NilError(t, talk.wait())
 		left, err := os.ReadDir(filepath.Dir(m.archivePath()))
 		assert.NilError(t, err)
-		assert.Equal(t, len(left), 1, "beside the archive: %v", left)
+		assert.Equal(t, len(left), 2, "beside the archive and its receipt: %v", left)
 	})
 }
 

@@ -14,41 +14,47 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
-// backup carries an order out. UCP is down between rest and resume and not a moment longer; what can be done before or
-// after is done before or after. The output is the operator's own file, or nil.
-func (r *runner) backup(ctx context.Context, order *Order, spool spool, output *os.File) (err error) {
-	file, err := order.destination(spool, output)
+// backup carries an order out, and returns the last word of one that went well. UCP is down between rest and resume and
+// not a moment longer; what can be done before or after is done before or after. The output is the operator's own file,
+// or nil.
+func (r *runner) backup(ctx context.Context, order *Order, output *os.File) (finished *Event, err error) {
+	file, err := order.destination(r.spool, output)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	defer func() {
+		if err != nil && !isSilence(err) {
+			finished, err = nil, errors.Join(err, r.spool.discard())
+		}
+	}()
 	defer func() { err = errors.Join(err, closeFile(file)) }()
-	way, err := newPipeline(file, spool.dir, order)
+	way, err := newPipeline(file, r.spool.dir, order)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, way.abort()) }()
 	records, err := r.records(ctx, order)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	live := snapshot.Live{Root: r.host.Volumes}
 	if order.Clone {
 		if err := snapshot.Flush(ctx, live, volumesOf(order.Manifest)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	down, err := r.atRest(ctx, order, capture{records: records, live: live, spool: spool, way: way})
+	down, err := r.atRest(ctx, order, capture{records: records, live: live, way: way})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	result, err := way.finish()
 	if err != nil {
-		return errors.Join(err, down.resume())
+		return nil, errors.Join(err, down.resume())
 	}
 	result.Downtime = MillisOf(down.length())
 	result.Sockets, result.Missing = socketsOf(order.Manifest), order.Manifest.Missing
-	r.emit(Event{Type: Finished, Result: &result, NotResumed: down.notResumed})
-	return nil
+	r.leaveReceipt(order, result)
+	return &Event{Type: Finished, Result: &result, NotResumed: down.notResumed, Held: down.held}, nil
 }
 
 // destination opens what the archive is written to. It refuses an order that cannot be followed, while nothing is
@@ -57,10 +63,17 @@ func (o *Order) destination(spool spool, output *os.File) (*os.File, error) {
 	switch {
 	case o.Manifest == nil:
 		return nil, errors.New("the order has no manifest")
-	case !o.Direct:
-		return spool.create()
-	case output == nil:
+	case o.Direct && output == nil:
 		return nil, errors.New("the order wants the archive in a file that the agent does not see")
+	}
+	if err := spool.discard(); err != nil { // what an earlier run left, and the operator gives up for a new one
+		return nil, err
+	}
+	if err := spool.prepare(); err != nil {
+		return nil, err
+	}
+	if !o.Direct {
+		return spool.create()
 	}
 	if err := output.Truncate(0); err != nil { // the nonce
 		return nil, fmt.Errorf("empty the output file: %w", err)
@@ -90,10 +103,8 @@ func (r *runner) records(ctx context.Context, order *Order) ([]ucp.Record, error
 			r.emit(Event{Type: Warning, Message: fmt.Sprintf("the archive will lack UCP's swarm configs and services: %v", swarmErr)})
 			return records, nil
 		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(swarmPause):
+		if err := pause(ctx, swarmPause); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -101,7 +112,6 @@ func (r *runner) records(ctx context.Context, order *Order) ([]ucp.Record, error
 type capture struct {
 	records []ucp.Record
 	live    snapshot.Live
-	spool   spool
 	way     *pipeline
 	down    *downtime
 }
@@ -111,15 +121,13 @@ func (r *runner) atRest(ctx context.Context, order *Order, c capture) (down *dow
 	if err := r.refuseAwake(ctx, order, order.Plan.IDs()); err != nil {
 		return nil, fmt.Errorf("%w since the plan was made; nothing was touched", err)
 	}
-	// The plan in the log is how somebody else brings UCP back should this program die, so nothing stops without it.
-	r.emit(Event{Type: Quiescing, Plan: &order.Plan})
-	if err := r.failed(); err != nil {
+	if err := r.announce(order); err != nil {
 		return nil, err
 	}
 	down = r.rest(ctx, order)
 	defer func() {
 		resumeErr := down.resume()
-		if err != nil {
+		if err != nil && !errors.Is(err, resumeErr) {
 			err = errors.Join(err, resumeErr)
 		}
 	}()
@@ -131,6 +139,34 @@ func (r *runner) atRest(ctx context.Context, order *Order, c capture) (down *dow
 	}
 	c.down = down
 	return down, r.capture(ctx, order, c)
+}
+
+// announce writes down how somebody else brings UCP back should this program die: in the journal, and for a person in the
+// log. Nothing stops without both.
+func (r *runner) announce(order *Order) error {
+	journal := Journal{
+		EngineID: r.engineID, Node: order.Instance.Node.ID, By: order.By, Since: time.Now().UTC(), Plan: order.Plan,
+	}
+	if err := r.spool.write(r.spool.journal(), journal); err != nil {
+		return fmt.Errorf("%w; nothing was touched", err)
+	}
+	r.emit(Event{Type: Quiescing, Plan: &order.Plan})
+	if err := r.failed(); err != nil {
+		return errors.Join(err, r.spool.settle())
+	}
+	return nil
+}
+
+// leaveReceipt says on the disk that the archive is whole, for a plugin that does not hear it any more. Without it the
+// archive is as good to one that does.
+func (r *runner) leaveReceipt(order *Order, result Result) {
+	receipt := Receipt{Result: result, Sealed: len(order.Key) > 0, Cloned: order.Clone, Manifest: order.Manifest}
+	if order.Direct {
+		receipt.Output = order.Output
+	}
+	if err := r.spool.write(r.spool.receipt(), receipt); err != nil {
+		r.emit(Event{Type: Warning, Message: fmt.Sprintf("the archive could not be fetched later: %v", err)})
+	}
 }
 
 // refuseAwake fails when a container runs that could write to what is read. A reconciler, an engine that starts anew or a
@@ -148,8 +184,10 @@ func (r *runner) wake(ctx context.Context, order *Order, down *downtime) error {
 	if err := r.refuseAwake(ctx, order, nil); err != nil {
 		return fmt.Errorf("%w while the volumes were read, so the copy is not of one moment", err)
 	}
-	_ = down.resume() // what does not come back is in down, and the archive is worth finishing all the same
-	return nil
+	if err := down.resume(); isSilence(err) {
+		return err
+	}
+	return nil // what does not come back is in down, and the archive is worth finishing all the same
 }
 
 // capture reads the volumes while UCP rests: into the archive, or, where the file system can, into clones that are read
@@ -194,7 +232,7 @@ func (r *runner) source(ctx context.Context, order *Order, c capture) (_ snapsho
 func (r *runner) clone(ctx context.Context, order *Order, c capture) (cloned *snapshot.Cloned, err error) {
 	bytes, end := r.count(Cloning, 0)
 	defer func() { end(err) }()
-	cloned, err = snapshot.Clone(ctx, c.live, volumesOf(order.Manifest), c.spool.clones(), func(n int64) { bytes.Store(n) })
+	cloned, err = snapshot.Clone(ctx, c.live, volumesOf(order.Manifest), r.spool.clones(), func(n int64) { bytes.Store(n) })
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 type emitter struct {
 	mu  sync.Mutex
 	out io.Writer
-	seq int64
 	err error
 }
 
@@ -22,8 +21,7 @@ type emitter struct {
 func (e *emitter) emit(event Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.seq++
-	event.Seq, event.Time = e.seq, time.Now().UTC()
+	event.Time = time.Now().UTC()
 	line, err := json.Marshal(event)
 	if err == nil {
 		_, err = e.out.Write(append(line, '\n'))

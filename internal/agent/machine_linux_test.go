@@ -26,6 +26,7 @@ import (
 const (
 	testEngine   = "ENGINE:ONE"
 	testInstance = "UCP:ONE"
+	testNode     = "node-one"
 	testNonce    = "probe 0123456789"
 )
 
@@ -42,7 +43,7 @@ func newMachine(tb testing.TB) *machine {
 	}}}
 	root := tb.TempDir()
 	m.host = Host{
-		Engine: m.engines, Records: m.engines,
+		Engine: m.engines, Records: m.engines, Nodes: m.engines,
 		Volumes: filepath.Join(root, "volumes"), Spool: filepath.Join(root, "spool"), Output: filepath.Join(root, "output"),
 	}
 	for name, content := range map[string]string{
@@ -70,7 +71,8 @@ func (m *machine) job() Job {
 // order is for an archive that is not sealed, into the spool, without a clone.
 func (m *machine) order() *Order {
 	return &Order{
-		Instance: ucp.Instance{ID: testInstance, Containers: []ucp.Container{
+		By: "tester@there",
+		Instance: ucp.Instance{ID: testInstance, Node: ucp.Node{ID: testNode}, Containers: []ucp.Container{
 			{ID: "c-kv", Name: "ucp-kv", Ours: true}, {ID: "c-controller", Name: "ucp-controller", Ours: true},
 		}},
 		Plan: quiesce.Plan{Waves: [][]quiesce.Target{
@@ -96,18 +98,34 @@ func (m *machine) assertEmptySpool(tb testing.TB) {
 	assert.Equal(tb, len(left), 0, "left in the spool: %v", left)
 }
 
+// assertLeft holds for our folder in the spool.
+func (m *machine) assertLeft(tb testing.TB, names ...string) {
+	tb.Helper()
+	left, err := os.ReadDir(filepath.Join(m.host.Spool, spoolFolder))
+	assert.NilError(tb, err)
+	var found []string
+	for _, entry := range left {
+		found = append(found, entry.Name())
+	}
+	assert.DeepEqual(tb, found, names)
+}
+
 // assertUCPRuns holds for every way out but that of a container that cannot be started.
 func (m *machine) assertUCPRuns(tb testing.TB) {
 	tb.Helper()
 	assert.DeepEqual(tb, m.now(), map[string]quiesce.State{
 		"c-agent": {Running: true}, "c-controller": {Running: true}, "c-kv": {Running: true}, "c-down": {},
 	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	assert.Equal(tb, len(m.labels), 0, "left on the node: %v", m.labels)
 }
 
 // engines is an engine of which each call can fail.
 type engines struct {
 	mu     sync.Mutex
 	states map[string]quiesce.State
+	labels map[string]string // of the node
 	calls  []string
 	before func(call string) error // called before each call, which its error fails
 }
@@ -200,6 +218,27 @@ func (e *engines) IsGone(err error) bool { return errors.Is(err, errGone) }
 
 func (e *engines) EngineID(ctx context.Context) (string, error) {
 	return testEngine, e.call(ctx, "who")
+}
+
+func (e *engines) NodeInspectWithRaw(ctx context.Context, id string) (swarm.Node, []byte, error) {
+	if err := e.call(ctx, "node", id); err != nil {
+		return swarm.Node{}, nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	node := swarm.Node{ID: id}
+	node.Spec.Labels = maps.Clone(e.labels)
+	return node, nil, nil
+}
+
+func (e *engines) NodeUpdate(ctx context.Context, id string, _ swarm.Version, spec swarm.NodeSpec) error {
+	if err := e.call(ctx, "label", id); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.labels = spec.Labels
+	return nil
 }
 
 func (e *engines) ContainerInspectWithRaw(ctx context.Context, id string, _ bool) (container.InspectResponse, []byte, error) {

@@ -27,18 +27,18 @@ func TestMain(m *testing.M) {
 }
 
 // program is the agent's program with a standard input like a container's: a pipe.
-func program(t *testing.T, stdout io.Writer) (cmd *exec.Cmd, stdin *os.File, stderr *bytes.Buffer) {
+func program(t *testing.T, stdout io.Writer) (cmd *exec.Cmd, stdin *os.File) {
 	t.Helper()
-	cmd, stderr = exec.CommandContext(t.Context(), os.Args[0]), new(bytes.Buffer)
+	cmd = exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), asAgent+"=1")
-	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Stdout = stdout
 	reader, stdin, err := os.Pipe()
 	assert.NilError(t, err)
 	cmd.Stdin = reader
 	assert.NilError(t, cmd.Start())
 	assert.NilError(t, reader.Close())
 	t.Cleanup(func() { assert.Check(t, stdin.Close()) })
-	return cmd, stdin, stderr
+	return cmd, stdin
 }
 
 // assertRead waits until the program has read what was written, and so waits for more.
@@ -58,14 +58,14 @@ func assertRead(t *testing.T, stdin *os.File) {
 
 func TestASignalReachesAnAgentThatWaitsForItsJob(t *testing.T) {
 	var stdout bytes.Buffer
-	cmd, stdin, _ := program(t, &stdout)
+	cmd, stdin := program(t, &stdout)
 	_, err := io.WriteString(stdin, "{")
 	assert.NilError(t, err)
 	assertRead(t, stdin)
 	assert.NilError(t, cmd.Process.Signal(syscall.SIGTERM))
 	deaf := time.AfterFunc(10*time.Second, func() { assert.Check(t, cmd.Process.Kill()) })
 	defer deaf.Stop()
-	assert.ErrorContains(t, cmd.Wait(), "exit status 1")
+	assert.NilError(t, cmd.Wait(), "nothing rests, so the engine is not to start it again")
 	assert.Check(t, cmp.Contains(stdout.String(), `"message":"read the job: terminated signal received"`))
 }
 
@@ -73,10 +73,9 @@ func TestALogThatNobodyTakesDoesNotKillTheAgent(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	assert.NilError(t, err)
 	assert.NilError(t, reader.Close())
-	cmd, stdin, stderr := program(t, writer)
+	cmd, stdin := program(t, writer)
 	assert.NilError(t, writer.Close())
 	_, err = io.WriteString(stdin, "no job\n")
 	assert.NilError(t, err)
-	assert.ErrorContains(t, cmd.Wait(), "exit status 1")
-	assert.Check(t, cmp.Contains(stderr.String(), "report event failed: write /dev/stdout: broken pipe"))
+	assert.NilError(t, cmd.Wait())
 }

@@ -64,9 +64,8 @@ const (
 	Warning   EventType = "warning"
 )
 
-// Event is one line of the agent's log.
+// Event is one line of the agent's log. A reader that comes again counts the events that it has seen, and skips them.
 type Event struct {
-	Seq  int64     `json:"seq"` // counts from 1; a reader that comes again skips what it has seen
 	Time time.Time `json:"time"`
 	Type EventType `json:"type"`
 
@@ -150,5 +149,14 @@ type Result struct {
 func ParseEvent(line []byte) (Event, bool) {
 	var event Event
 	err := json.Unmarshal(line, &event)
-	return event, err == nil && event.Seq > 0 && event.Type != ""
+	return event, err == nil && event.Type.isKnown() && !event.Time.IsZero()
+}
+
+func (t EventType) isKnown() bool {
+	switch t {
+	case Surveyed, Quiescing, Resumed, Finished, Failed, Progress, Warning:
+		return true
+	default:
+		return false
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
@@ -40,6 +41,7 @@ type Records interface {
 type Host struct {
 	Engine  Engine
 	Records Records
+	Nodes   ucp.NodeEngine
 	Volumes string // a folder that holds one for each volume
 	Spool   string // a folder on a disk with room
 	Output  string // the operator's own file, if it was mounted
@@ -58,7 +60,7 @@ func Main() int {
 	stdin, err := interruptible(os.Stdin)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		stdin = os.Stdin // a journal needs none
 	}
 	eng, err := engine.Open(engine.SocketPath)
 	if err != nil {
@@ -66,7 +68,7 @@ func Main() int {
 		return 1
 	}
 	host := Host{
-		Engine: eng, Records: eng.API(),
+		Engine: eng, Records: eng.API(), Nodes: eng.API(),
 		Volumes: engine.VolumesPath, Spool: engine.SpoolPath, Output: engine.OutputPath,
 	}
 	if err := Run(ctx, host, stdin, os.Stdout); err != nil {
@@ -76,76 +78,97 @@ func Main() int {
 	return 0
 }
 
-// Run reads a Job and an Order from stdin, does them, and writes Events to stdout. Whatever it returns, what it brought
-// to rest runs again, or the last event names what does not. The returned error has been told as an event already. A read
-// of stdin must end when stdin is closed: that is how a cancelled ctx reaches one that waits.
+// Run is one life of the agent. Where the spool holds the journal of a life before, it finishes what that one had begun,
+// and leaves stdin alone; else it reads a Job and an Order from stdin and does them. It writes Events to stdout, the last
+// word among them. Whatever it returns, what it brought to rest runs again, or the last event names what does not, or the
+// journal is in the spool for the next life. It returns an error exactly when that next life is needed. A read of stdin
+// must end when stdin is closed: that is how a cancelled ctx reaches one that waits.
 func Run(ctx context.Context, host Host, stdin io.ReadCloser, stdout io.Writer) error {
-	r := &runner{host: host, emitter: &emitter{out: stdout}}
+	r := &runner{host: host, emitter: &emitter{out: stdout}, spool: newSpool(host.Spool)}
+	if r.spool.unsettled() {
+		return r.replay(ctx)
+	}
 	stop := context.AfterFunc(ctx, func() { _ = stdin.Close() })
 	defer stop()
-	err := r.run(ctx, bufio.NewReaderSize(stdin, 64<<10))
-	if err != nil {
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
-			err = fmt.Errorf("%w: %w", cause, err) // which signal, where a call that it ended knows no more than that
-		}
-		r.fail(err)
+	in := bufio.NewReaderSize(stdin, 64<<10)
+	finished, err := r.serve(ctx, in, stdin)
+	r.lastWord(ctx, finished, err)
+	if finished != nil || r.spool.unsettled() && !isSilence(err) {
+		r.awaitDismissal(ctx, in)
 	}
-	return errors.Join(err, r.failed())
+	return r.promise()
 }
 
 type runner struct {
 	*emitter
-	host Host
+	host     Host
+	spool    spool
+	engineID string
+	held     string // the node whose label could not be taken off
 }
 
-func (r *runner) run(ctx context.Context, in *bufio.Reader) error {
-	var job Job
-	if err := readLine(ctx, in, &job); err != nil {
-		return fmt.Errorf("read the job: %w", err)
-	}
-	work := newSpool(r.host.Spool)
-	if job.Clean {
-		return work.remove()
+// serve does what its input says, and returns the last word of a backup that went well.
+func (r *runner) serve(ctx context.Context, in *bufio.Reader, input io.Closer) (finished *Event, err error) {
+	job, err := r.firstLine(ctx, in, input)
+	switch {
+	case err != nil || job == nil:
+		return nil, err
+	case job.Hold:
+		r.awaitDismissal(ctx, in)
+		return nil, nil
+	case job.Clean:
+		return nil, r.spool.remove()
 	}
 	if err := r.refuseOtherEngine(ctx, job.EngineID); err != nil {
-		return err
+		return nil, err
 	}
-	finished, err := r.serve(ctx, in, job, work)
-	if err != nil || !finished {
-		return errors.Join(err, work.remove())
+	finished, err = r.carryOut(ctx, in, job)
+	if finished != nil || isSilence(err) { // after a silence the next life tidies, when UCP is back
+		return finished, err
 	}
-	return awaitDismissal(ctx, in, work)
+	return nil, errors.Join(err, r.spool.tidy())
 }
 
-// serve surveys, waits for an order and carries it out; false when none came.
-func (r *runner) serve(ctx context.Context, in *bufio.Reader, job Job, spool spool) (finished bool, err error) {
-	survey, output, err := r.survey(ctx, job, spool)
+// carryOut surveys, waits for an order and obeys it; nil when none came.
+func (r *runner) carryOut(ctx context.Context, in *bufio.Reader, job *Job) (finished *Event, err error) {
+	survey, output, err := r.survey(ctx, job)
 	defer func() { err = errors.Join(err, closeFile(output)) }()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	r.emit(Event{Type: Surveyed, Survey: survey})
 
 	var order Order
 	err = readLine(ctx, in, &order)
 	if errors.Is(err, io.EOF) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read the order: %w", err)
+		return nil, fmt.Errorf("read the order: %w", err)
 	}
-	return true, r.backup(ctx, &order, spool, output)
+	return r.backup(ctx, &order, output)
 }
 
-// awaitDismissal keeps the agent until its input ends. Its name on the engine is the lock against a second backup, which
-// would remove the spool while the plugin still fetches from it. A plugin that has what it wants says so, and the spool
-// is emptied; one that is gone may leave an archive that nobody has fetched.
-func awaitDismissal(ctx context.Context, in *bufio.Reader, spool spool) error {
-	var last Job
-	if err := readLine(ctx, in, &last); err != nil || !last.Clean {
-		return nil //nolint:nilerr // however the input ends, nobody is there any more
+// firstLineTimeout is how long the agent waits for its first line. A plugin sends it at once.
+const firstLineTimeout = time.Minute
+
+// firstLine reads the job; nil for none. In a container that the engine started again nobody writes one, and the input
+// does not end.
+func (r *runner) firstLine(ctx context.Context, in *bufio.Reader, input io.Closer) (*Job, error) {
+	expired := time.AfterFunc(firstLineTimeout, func() { _ = input.Close() })
+	job := &Job{}
+	err := readLine(ctx, in, job)
+	switch {
+	case err == nil:
+		expired.Stop()
+		return job, nil
+	case expired.Stop() || ctx.Err() != nil:
+		return nil, fmt.Errorf("read the job: %w", err)
+	case r.spool.finished():
+		return nil, nil // this agent's last word was another life's
 	}
-	return spool.remove()
+	err = errors.New("nobody told this agent what to do: it was interrupted and started again, or its plugin is gone; nothing is at rest")
+	return nil, errors.Join(failure.WithHint(err, "try again"), r.spool.tidy())
 }
 
 // refuseOtherEngine: a socket may lead to another machine's engine than the one the operator talks to, and what would
@@ -160,12 +183,33 @@ func (r *runner) refuseOtherEngine(ctx context.Context, want string) error {
 		return failure.WithHint(fmt.Errorf("the socket mounted into the agent belongs to engine %s, not to %s", id, want),
 			"name the right one with: docker ucp backup --engine-socket PATH")
 	}
+	r.engineID = id
 	return nil
+}
+
+// lastWord says how the work has ended. An agent that is to be started again has not ended its work.
+func (r *runner) lastWord(ctx context.Context, finished *Event, err error) {
+	switch {
+	case isSilence(err):
+		r.waitForEngine(err)
+	case err != nil:
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err) // which signal, where a call that it ended knows no more than that
+		}
+		r.fail(err)
+	case finished != nil:
+		r.emit(*finished)
+	}
+}
+
+// waitForEngine says that this life ends without a last word.
+func (r *runner) waitForEngine(err error) {
+	r.emit(Event{Type: Warning, Message: fmt.Sprintf("the agent on the manager ends, and brings UCP back when the engine starts it again: %v", err)})
 }
 
 // fail tells the error to whoever reads the log.
 func (r *runner) fail(err error) {
-	event := Event{Type: Failed, Message: err.Error(), NotResumed: notResumed(err)}
+	event := Event{Type: Failed, Message: err.Error(), NotResumed: notResumed(err), Held: isHeld(err)}
 	if hints := failure.Hints(err); len(hints) > 0 {
 		event.Hint = hints[0]
 	}

@@ -11,8 +11,6 @@ import (
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
-
-	"github.com/docker-ucp/docker-ucp/internal/failure"
 )
 
 func TestABackupIsOneConversation(t *testing.T) {
@@ -21,8 +19,7 @@ func TestABackupIsOneConversation(t *testing.T) {
 		talk, err := m.backUp(t, m.job(), m.order())
 		assert.NilError(t, err)
 		assert.DeepEqual(t, talk.types(), []EventType{Surveyed, Quiescing, Resumed, Finished})
-		for i, event := range talk.events {
-			assert.Equal(t, event.Seq, int64(i+1))
+		for _, event := range talk.events {
 			assert.Check(t, !event.Time.IsZero())
 		}
 		assert.DeepEqual(t, talk.complete(), []Phase{Stopping, Capturing})
@@ -147,7 +144,6 @@ func TestAnotherEngineBehindTheSocketIsLeftAlone(t *testing.T) {
 				job.EngineID = test.job
 				talk, err := m.backUp(t, job, m.order())
 				assert.Error(t, err, test.want)
-				assert.DeepEqual(t, failure.Hints(err), []string{test.hint})
 				assert.Equal(t, talk.last(Failed).Message, test.want)
 				assert.Equal(t, talk.last(Failed).Hint, test.hint)
 				assert.DeepEqual(t, m.calls, []string{"who"})
@@ -163,7 +159,7 @@ func TestAVolumeThatIsNotThereIsFoundBeforeAnythingStops(t *testing.T) {
 		job := m.job()
 		job.Volumes = append(job.Volumes, "ucp-gone")
 		talk, err := m.backUp(t, job, m.order())
-		assert.ErrorIs(t, err, os.ErrNotExist)
+		assert.ErrorContains(t, err, "no such file")
 		assert.Check(t, cmp.Contains(talk.last(Failed).Message, "ucp-gone"))
 		assert.Equal(t, len(m.moved()), 0)
 		m.assertEmptySpool(t)
@@ -222,13 +218,16 @@ func TestAFinishedAgentStaysUntilItIsDismissed(t *testing.T) {
 
 func TestEventsAreToldFromOtherLines(t *testing.T) {
 	tests := map[string]bool{
-		`{"seq":1,"type":"surveyed"}`:        true,
-		`{"seq":0,"type":"surveyed"}`:        false,
-		`{"seq":1}`:                          false,
-		`{"seq":"1","type":"surveyed"}`:      false,
-		`panic: runtime error`:               false,
-		``:                                   false,
-		`{"seq":1,"type":"surveyed"} behind`: false,
+		`{"time":"2026-01-02T03:04:05Z","type":"surveyed"}`:        true,
+		`{"time":"2026-01-02T03:04:05Z","type":"warning"}`:         true,
+		`{"time":"2026-01-02T03:04:05Z","type":"unheard of"}`:      false,
+		`{"time":"2026-01-02T03:04:05Z"}`:                          false,
+		`{"time":"0001-01-01T00:00:00Z","type":"surveyed"}`:        false,
+		`{"type":"surveyed"}`:                                      false,
+		`{"time":"yesterday","type":"surveyed"}`:                   false,
+		`panic: runtime error`:                                     false,
+		``:                                                         false,
+		`{"time":"2026-01-02T03:04:05Z","type":"surveyed"} behind`: false,
 	}
 	for line, want := range tests {
 		_, got := ParseEvent([]byte(line))

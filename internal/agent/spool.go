@@ -3,8 +3,10 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // spool is our folder in the volume where sealed archives wait: the volume may be the operator's and hold other things.
@@ -18,17 +20,58 @@ const ArchiveInSpool = spoolFolder + "/archive"
 
 func newSpool(root string) spool { return spool{dir: filepath.Join(root, spoolFolder)} }
 
-// prepare makes the folder anew.
+// prepare makes the folder, or tidies the one that is there.
 func (s spool) prepare() error {
-	if err := s.remove(); err != nil {
+	if err := s.tidy(); err != nil {
 		return err
 	}
-	if err := os.Mkdir(s.dir, 0o700); err != nil {
+	if err := os.Mkdir(s.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make a folder in the spool: %w", err)
 	}
 	return nil
 }
 
+// tidy removes what no journal and no receipt speaks for, and the folder when nothing remains.
+func (s spool) tidy() error {
+	keep := []string{s.journal(), s.orphan()}
+	if s.finished() {
+		keep = append(keep, s.receipt(), s.archive())
+	}
+	return s.empty(keep...)
+}
+
+// discard removes a finished archive as well, its receipt first, so that none ever speaks of an archive that is gone.
+func (s spool) discard() error {
+	if err := removeIfThere(s.receipt()); err != nil {
+		return fmt.Errorf("empty the spool: %w", err)
+	}
+	return s.tidy()
+}
+
+func (s spool) empty(keep ...string) error {
+	entries, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	left := 0
+	for _, entry := range entries {
+		path := filepath.Join(s.dir, entry.Name())
+		if slices.Contains(keep, path) {
+			left++
+			continue
+		}
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	if err == nil && left == 0 {
+		err = os.Remove(s.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("empty the spool: %w", err)
+	}
+	return nil
+}
+
+// remove removes the folder with all that is in it.
 func (s spool) remove() error {
 	if err := os.RemoveAll(s.dir); err != nil {
 		return fmt.Errorf("empty the spool: %w", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -16,9 +17,10 @@ import (
 // talk is the plugin's end of a conversation with an agent that runs beside the test.
 type talk struct {
 	tb     testing.TB
+	m      *machine
 	stdin  *io.PipeWriter
 	cancel context.CancelCauseFunc
-	ended  chan error
+	ended  chan error // what Run returned
 
 	mu     sync.Mutex
 	log    bytes.Buffer      // all that the agent wrote
@@ -32,7 +34,7 @@ func (m *machine) start(tb testing.TB) *talk {
 	tb.Helper()
 	ctx, cancel := context.WithCancelCause(tb.Context())
 	in, out := io.Pipe()
-	t := &talk{tb: tb, stdin: out, cancel: cancel, ended: make(chan error, 1)}
+	t := &talk{tb: tb, m: m, stdin: out, cancel: cancel, ended: make(chan error, 1)}
 	go func() {
 		err := Run(ctx, m.host, in, t)
 		assert.Check(tb, in.Close()) // as the end of a process closes its input
@@ -72,10 +74,24 @@ func (t *talk) send(value any) {
 // hangUp ends the agent's input.
 func (t *talk) hangUp() { assert.Check(t.tb, t.stdin.Close()) }
 
-// wait ends the conversation and returns what Run returned.
+// wait ends the conversation and returns what the agent says has failed.
 func (t *talk) wait() error {
+	t.tb.Helper()
 	t.hangUp()
-	return <-t.ended
+	return t.end()
+}
+
+// end waits for the agent's end, and holds its exit status against what it promises.
+func (t *talk) end() error {
+	t.tb.Helper()
+	status := <-t.ended
+	assert.Equal(t.tb, status != nil, newSpool(t.m.host.Spool).unsettled(), "it ended with %v", status)
+	for _, event := range slices.Backward(t.seen()) {
+		if event.Type == Failed {
+			return errors.New(event.Message)
+		}
+	}
+	return nil
 }
 
 // seen lists the events without progress.
