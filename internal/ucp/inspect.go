@@ -14,8 +14,8 @@ import (
 	"github.com/docker/docker/api/types/system"
 )
 
-// readDetails asks for what the list of containers does not say: which of them the engine removes when they stop, and
-// the members of the key-value store.
+// readDetails asks for what the list of containers does not say: which of them the engine removes when they stop, the
+// members of the key-value store, and the controller's port.
 //
 // A container that is gone by now, as UCP's reconciler often is, is dropped.
 func (i *Instance) readDetails(ctx context.Context, engine Engine) error {
@@ -37,6 +37,9 @@ func (i *Instance) readDetails(ctx context.Context, engine Engine) error {
 		}
 		if c.Name == "ucp-kv" && inspected.Config != nil {
 			i.KVMembers = kvMembers(inspected.Args, inspected.Config.Env)
+		}
+		if c.Name == "ucp-controller" {
+			i.ControllerPort = controllerPort(inspected)
 		}
 		found = append(found, c)
 	}
@@ -85,11 +88,15 @@ func (i *Instance) readSwarm(ctx context.Context, engine Engine, info system.Inf
 		}
 		// A swarm without quorum cannot list its nodes. The backup of a survivor is then worth most, so it goes on
 		// with the managers that the engine itself remembers.
+		i.Swarm.Leaderless = true
 		for _, peer := range info.Swarm.RemoteManagers {
 			i.Swarm.Managers = append(i.Swarm.Managers, Member{ID: peer.NodeID, Address: peer.Addr})
 		}
 	}
 	for _, node := range nodes {
+		if node.ID == i.Node.ID {
+			i.Node.HeldBy = node.Spec.Labels[LabelHeldBy]
+		}
 		if node.Spec.Role == swarm.NodeRoleManager {
 			i.Swarm.Managers = append(i.Swarm.Managers, member(node))
 		}

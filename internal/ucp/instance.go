@@ -7,6 +7,7 @@
 package ucp
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
@@ -87,8 +88,9 @@ type Member struct {
 
 func member(node swarm.Node) Member {
 	m := Member{ID: node.ID, Name: node.Description.Hostname, Address: node.Status.Addr}
-	if node.ManagerStatus != nil && node.ManagerStatus.Addr != "" {
-		m.Address = node.ManagerStatus.Addr
+	if node.ManagerStatus != nil {
+		m.Address = cmp.Or(node.ManagerStatus.Addr, m.Address)
+		m.Healthy = node.Status.State == swarm.NodeStateReady && node.ManagerStatus.Reachability == swarm.ReachabilityReachable
 	}
 	return m
 }

@@ -120,6 +120,15 @@ func sortRecords(records []Record) {
 // IsLeaderless tells whether err says that the swarm has no leader to answer: for a moment, while it elects one, or for
 // good, when its quorum is lost. Engines number and word it differently (moby's swarm errors; vendor docs, admin guide).
 func IsLeaderless(err error) bool {
-	return cerrdefs.IsUnavailable(err) || strings.Contains(err.Error(), "does not have a leader") ||
-		strings.Contains(err.Error(), "deadline exceeded") || strings.Contains(err.Error(), "DeadlineExceeded")
+	return err != nil && (cerrdefs.IsUnavailable(err) || isWithoutLeader(err) || containsAny(err.Error(),
+		"deadline exceeded", "DeadlineExceeded", "raft: failed to process the request", "redirect to leader"))
+}
+
+// isWithoutLeader knows the answer of a swarm that had nobody to pass the question on to.
+func isWithoutLeader(err error) bool {
+	return containsAny(err.Error(), "does not have a leader", "no elected cluster leader")
+}
+
+func containsAny(text string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 }

@@ -32,21 +32,26 @@ func rankOf(name string) rank {
 	}
 }
 
-// QuiescePlan returns how to bring the instance's running containers to rest: UCP's own by the action given, those with
-// an owner by a pause. Those that do not run are not in it, and so stay as they are.
+// QuiescePlan returns how to bring the instance's running containers to rest: UCP's own by the action given, and by a
+// pause those that must not be stopped. Those that do not run are not in it, and so stay as they are.
+//
+// A container that waits for its next start has nothing to freeze, and an engine refuses to: one of UCP's own is stopped
+// whatever the action, so that it does not wake up while its volumes are read, and any other is left out.
 func (i *Instance) QuiescePlan(own quiesce.Action) quiesce.Plan {
 	waves := make([][]quiesce.Target, ranks)
 	for _, c := range i.Containers {
 		action := own
-		if c.owned() {
+		switch {
+		case c.State == "running" && (c.replaced() || !c.Ours):
 			action = quiesce.Pause
-		}
-		// An engine cannot pause a container that waits for its next start.
-		if c.State != "running" && (c.State != "restarting" || action == quiesce.Pause) {
+		case c.State == "running":
+		case c.State == "restarting" && c.Ours && !c.replaced():
+			action = quiesce.Stop
+		default:
 			continue
 		}
 		r := rankOf(c.Name)
-		waves[r] = append(waves[r], quiesce.Target{ID: c.ID, Name: c.Name, Action: action, Owned: c.owned(), Grace: c.Grace})
+		waves[r] = append(waves[r], quiesce.Target{ID: c.ID, Name: c.Name, Action: action, Owned: c.replaced(), Grace: c.Grace})
 	}
 	var plan quiesce.Plan
 	for _, wave := range waves {
@@ -57,10 +62,10 @@ func (i *Instance) QuiescePlan(own quiesce.Action) quiesce.Plan {
 	return plan
 }
 
-// owned says why some containers must not be stopped: the swarm would replace a task and kubelet a pod, the engine would
-// remove a container that was started with --rm, and what is not UCP's own, such as a user's container on a UCP volume,
-// has an owner who would act on its end.
-func (c *Container) owned() bool { return c.Task || c.Pod || c.AutoRemove || !c.Ours }
+// replaced tells what somebody would act on if it ended: the swarm replaces a task and kubelet a pod, and the engine
+// removes a container that was started with --rm. What is not UCP's own, such as a user's container on a volume of UCP,
+// has nobody of that kind, but an owner who did not ask us to end it.
+func (c *Container) replaced() bool { return c.Task || c.Pod || c.AutoRemove }
 
 // Down returns the names of those containers that UCP cannot be without (ucp-facts 2.1, 2.7) and that do not run.
 func (i *Instance) Down() []string {

@@ -38,33 +38,42 @@ func TestWhoStartsOthersRestsFirstAndTheStoresLast(t *testing.T) {
 
 func TestOnlyWhatRunsIsBroughtToRest(t *testing.T) {
 	const none = quiesce.Action("")
+	const owned = true
 	tests := map[string]struct {
-		container ucp.Container
-		want      quiesce.Action
+		container  ucp.Container
+		stop       quiesce.Action // in a plan that stops UCP's own
+		pause      quiesce.Action // in one that freezes them
+		leftToThem bool
 	}{
-		"running":                              {ucp.Container{State: "running", Ours: true}, quiesce.Stop},
-		"between two starts":                   {ucp.Container{State: "restarting", Ours: true}, quiesce.Stop},
-		"exited stays":                         {ucp.Container{State: "exited", Ours: true}, none},
-		"created stays":                        {ucp.Container{State: "created", Ours: true}, none},
-		"paused stays":                         {ucp.Container{State: "paused", Ours: true}, none},
-		"dead stays":                           {ucp.Container{State: "dead", Ours: true}, none},
-		"being removed stays":                  {ucp.Container{State: "removing", Ours: true}, none},
-		"a task is paused":                     {ucp.Container{State: "running", Ours: true, Task: true}, quiesce.Pause},
-		"a pod is paused, labelled or not":     {ucp.Container{State: "running", Ours: true, Pod: true}, quiesce.Pause},
-		"one with --rm is paused":              {ucp.Container{State: "running", Ours: true, AutoRemove: true}, quiesce.Pause},
-		"one that is not UCP's is paused":      {ucp.Container{State: "running"}, quiesce.Pause},
-		"what cannot be paused between starts": {ucp.Container{State: "restarting"}, none},
+		"running":                          {ucp.Container{State: "running", Ours: true}, quiesce.Stop, quiesce.Pause, false},
+		"between two starts":               {ucp.Container{State: "restarting", Ours: true}, quiesce.Stop, quiesce.Stop, false},
+		"exited stays":                     {ucp.Container{State: "exited", Ours: true}, none, none, false},
+		"created stays":                    {ucp.Container{State: "created", Ours: true}, none, none, false},
+		"paused stays":                     {ucp.Container{State: "paused", Ours: true}, none, none, false},
+		"dead stays":                       {ucp.Container{State: "dead", Ours: true}, none, none, false},
+		"being removed stays":              {ucp.Container{State: "removing", Ours: true}, none, none, false},
+		"a task":                           {ucp.Container{State: "running", Ours: true, Task: true}, quiesce.Pause, quiesce.Pause, owned},
+		"a task between two starts":        {ucp.Container{State: "restarting", Ours: true, Task: true}, none, none, owned},
+		"a pod, labelled or not":           {ucp.Container{State: "running", Pod: true}, quiesce.Pause, quiesce.Pause, owned},
+		"one with --rm":                    {ucp.Container{State: "running", Ours: true, AutoRemove: true}, quiesce.Pause, quiesce.Pause, owned},
+		"one that is not UCP's":            {ucp.Container{State: "running"}, quiesce.Pause, quiesce.Pause, false},
+		"one that is not, between starts":  {ucp.Container{State: "restarting"}, none, none, false},
+		"one that is not UCP's and exited": {ucp.Container{State: "exited"}, none, none, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			test.container.ID, test.container.Name, test.container.Grace = "it", "ucp-it", time.Minute
 			instance := ucp.Instance{Containers: []ucp.Container{test.container}}
-			plan := instance.QuiescePlan(quiesce.Stop)
-			if test.want == none {
-				assert.Equal(t, plan.Len(), 0)
-				return
+			for own, want := range map[quiesce.Action]quiesce.Action{quiesce.Stop: test.stop, quiesce.Pause: test.pause} {
+				plan := instance.QuiescePlan(own)
+				if want == none {
+					assert.Equal(t, plan.Len(), 0)
+					continue
+				}
+				assert.DeepEqual(t, plan.Waves, [][]quiesce.Target{
+					{{ID: "it", Name: "ucp-it", Action: want, Owned: test.leftToThem, Grace: time.Minute}},
+				})
 			}
-			assert.DeepEqual(t, plan.Waves, [][]quiesce.Target{{{ID: "it", Name: "ucp-it", Action: test.want, Grace: time.Minute}}})
 		})
 	}
 }
@@ -82,8 +91,33 @@ func TestThePlanOfAManager(t *testing.T) {
 	m.add("k8s_calico-node", "running").Labels["io.kubernetes.pod.name"] = "calico-node-x"
 	m.addForeign("web", container.MountPoint{Type: mount.TypeVolume, Name: "web-data", RW: true})
 
-	plan := m.discover(t).QuiescePlan(quiesce.Stop)
-	var got [][]string
+	m.add("ucp-kube-proxy", "restarting")
+
+	for own, want := range map[quiesce.Action][][]string{
+		quiesce.Stop: {
+			{"pause ucp-agent.node1.task1"},
+			{
+				"pause k8s_calico-node", "pause k8s_ucp-metrics", "pause ucp-auth-api.node1.task2", "stop ucp-controller",
+				"stop ucp-kube-proxy", "pause ucp-once",
+			},
+			{"stop ucp-auth-store", "stop ucp-kv"},
+		},
+		quiesce.Pause: {
+			{"pause ucp-agent.node1.task1"},
+			{
+				"pause k8s_calico-node", "pause k8s_ucp-metrics", "pause ucp-auth-api.node1.task2", "pause ucp-controller",
+				"stop ucp-kube-proxy", "pause ucp-once",
+			},
+			{"pause ucp-auth-store", "pause ucp-kv"},
+		},
+	} {
+		plan := m.discover(t).QuiescePlan(own)
+		assert.DeepEqual(t, actions(&plan), want)
+	}
+}
+
+// actions returns what the plan does, wave by wave.
+func actions(plan *quiesce.Plan) (got [][]string) {
 	for _, wave := range plan.Waves {
 		var names []string
 		for _, target := range wave {
@@ -91,9 +125,5 @@ func TestThePlanOfAManager(t *testing.T) {
 		}
 		got = append(got, names)
 	}
-	assert.DeepEqual(t, got, [][]string{
-		{"pause ucp-agent.node1.task1"},
-		{"pause k8s_calico-node", "pause k8s_ucp-metrics", "pause ucp-auth-api.node1.task2", "stop ucp-controller", "pause ucp-once"},
-		{"stop ucp-auth-store", "stop ucp-kv"},
-	})
+	return got
 }
