@@ -91,11 +91,11 @@ func (p *Plan) addCapture(out *lines) {
 		into = "into " + p.Output + ", which the manager sees"
 	}
 	resume := func() {
-		switch {
-		case p.Hold:
-			out.next("resume\tall of the above\tin reverse order; the label comes off")
-		case p.Quiesce.Len() > 0:
+		if p.Quiesce.Len() > 0 {
 			out.next("resume\tall of the above\tin reverse order")
+		}
+		if p.Hold {
+			out.next("release\tUCP's reconcilers\tthe label comes off")
 		}
 	}
 	switch {

@@ -212,7 +212,8 @@ func TestThePlanAsItIsPrinted(t *testing.T) {
 			p.Version, p.Node = "3.1\x1b]0;pwned\a", "manager\r\n1 stop everything"
 			p.Warnings = []string{"first\nsecond"}
 		},
-		"unknown": func(p *Plan) { p.Version, p.Hold, p.Quiesce.Waves, p.Resting = "", false, nil, nil },
+		"unknown": func(p *Plan) { p.Version, p.Quiesce.Waves, p.Resting = "", nil, nil },
+		"unheld":  func(p *Plan) { p.Hold = false },
 		"shm":     func(p *Plan) { p.Shm, p.FixShm, p.Output = 12, true, "/backup/ucp.tar" },
 	}
 	for name, change := range tests {

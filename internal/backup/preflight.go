@@ -22,7 +22,7 @@ func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
 	quiet.StopTimeout = b.opts.StopTimeout
 	plan := &Plan{
 		ID: b.instance.ID, Version: b.instance.Version, Node: b.instance.Node.Name,
-		Mode: b.mode(), Hold: quiet.Len() > 0 && !b.instance.Swarm.Leaderless, Shm: b.shm.mounts, FixShm: b.opts.FixShm && b.shm.mounts > 1,
+		Mode: b.mode(), Hold: !b.instance.Swarm.Leaderless, Shm: b.shm.mounts, FixShm: b.opts.FixShm && b.shm.mounts > 1,
 		Quiesce: quiet, Resting: restingNames(b.instance, &quiet),
 		Volumes: survey.Volumes, Excluded: b.opts.Exclude,
 		Clone: survey.Clone && b.opts.Clone != CloneNever, Direct: survey.Direct, Spool: b.opts.Spool,
