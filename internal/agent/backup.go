@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -160,7 +161,12 @@ func (r *runner) announce(order *Order) error {
 // leaveReceipt says on the disk that the archive is whole, for a plugin that does not hear it any more. Without it the
 // archive is as good to one that does.
 func (r *runner) leaveReceipt(order *Order, result Result) {
-	receipt := Receipt{Result: result, Sealed: len(order.Key) > 0, Cloned: order.Clone, Manifest: order.Manifest}
+	manifest := *order.Manifest
+	manifest.Volumes = slices.Clone(manifest.Volumes)
+	for i := range manifest.Volumes {
+		manifest.Volumes[i].Options = nil
+	}
+	receipt := Receipt{Result: result, Sealed: len(order.Key) > 0, Cloned: order.Clone, Manifest: &manifest}
 	if order.Direct {
 		receipt.Output = order.Output
 	}

@@ -121,13 +121,27 @@ func (m *machine) assertUCPRuns(tb testing.TB) {
 	assert.Equal(tb, len(m.labels), 0, "left on the node: %v", m.labels)
 }
 
+// copied is the manager as it is now, for what happens when the agent dies at this moment.
+func (m *machine) copied(tb testing.TB) *machine {
+	tb.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	eng := &engines{states: maps.Clone(m.states), labels: maps.Clone(m.labels)}
+	left := &machine{engines: eng, host: m.host}
+	left.host.Engine, left.host.Records, left.host.Nodes = eng, eng, eng
+	left.host.Spool = filepath.Join(tb.TempDir(), "spool")
+	assert.NilError(tb, os.CopyFS(left.host.Spool, os.DirFS(m.host.Spool)))
+	return left
+}
+
 // engines is an engine of which each call can fail.
 type engines struct {
 	mu     sync.Mutex
 	states map[string]quiesce.State
 	labels map[string]string // of the node
 	calls  []string
-	before func(call string) error // called before each call, which its error fails
+	before func(call string) error         // called before each call, which its error fails
+	answer func(ctx context.Context) error // instead of any answer
 }
 
 var errGone = errors.New("no such container")
@@ -166,8 +180,11 @@ func (e *engines) call(ctx context.Context, words ...string) error {
 	call := strings.Join(words, " ")
 	e.mu.Lock()
 	e.calls = append(e.calls, call)
-	before := e.before
+	before, answer := e.before, e.answer
 	e.mu.Unlock()
+	if answer != nil {
+		return answer(ctx)
+	}
 	if before != nil {
 		if err := before(call); err != nil {
 			return err
@@ -211,7 +228,11 @@ func (e *engines) ContainerState(ctx context.Context, id string) (quiesce.State,
 	if err := e.call(ctx, "look", id); err != nil {
 		return quiesce.State{}, err
 	}
-	return e.now()[id], nil
+	state, found := e.now()[id]
+	if !found {
+		return state, errGone
+	}
+	return state, nil
 }
 
 func (e *engines) IsGone(err error) bool { return errors.Is(err, errGone) }

@@ -7,7 +7,9 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
 )
 
-// Files in our folder of the spool, seen from the spool's root. Each is JSON on a line of its own.
+// Files in our folder of the spool, seen from the spool's root. Each is JSON on a line of its own. They are written whole
+// or not at all, so a journal of which the content is damaged was damaged by the disk: no later life can do anything with
+// it, so the agent leaves it as an orphan, says so in a Failed, and ends with 0.
 const (
 	JournalInSpool = spoolFolder + "/journal" // a Journal: UCP may be at rest, by an agent at work or one that died
 	OrphanInSpool  = spoolFolder + "/orphan"  // a Journal that the next life of a dead agent is putting right
@@ -29,7 +31,7 @@ type Receipt struct {
 	Output   string            `json:"output,omitempty"` // the operator's file whose .part it is in; empty for the spool
 	Sealed   bool              `json:"sealed"`
 	Cloned   bool              `json:"cloned"`
-	Manifest *archive.Manifest `json:"manifest"`
+	Manifest *archive.Manifest `json:"manifest"` // without the options of volumes, which may hold a password
 }
 
 // What a Task of the agent's image can be asked, as its first argument.
