@@ -23,7 +23,7 @@ const callTimeout = 60 * time.Second
 // starts no further call, but never cuts one that is under way: an engine goes on stopping a container whose client
 // has left, and an undo that came in between would be undone itself.
 func (p *Plan) Quiesce(ctx context.Context, engine Engine, done func()) (undo Undo, err error) {
-	plan, err := p.running(ctx, engine)
+	plan, err := p.Running(ctx, engine)
 	if err != nil {
 		return func(context.Context, time.Duration) error { return nil }, err
 	}
@@ -39,8 +39,9 @@ func (p *Plan) Quiesce(ctx context.Context, engine Engine, done func()) (undo Un
 	return undo, nil
 }
 
-// running returns the plan without the containers that do not run now.
-func (p *Plan) running(ctx context.Context, engine Engine) (*Plan, error) {
+// Running returns the plan without the containers that do not run now, and changes nothing. Whoever writes a plan down
+// for others to resume should write that one: what ended before anything was touched is not to be started.
+func (p *Plan) Running(ctx context.Context, engine Engine) (*Plan, error) {
 	now := &Plan{StopTimeout: p.StopTimeout}
 	for _, wave := range p.Waves {
 		states := make([]State, len(wave))

@@ -149,6 +149,21 @@ func TestContainersThatHaveEndedSinceThePlanStayDown(t *testing.T) {
 	assert.DeepEqual(t, engine.notRunning(), []string{"api", "proxy"})
 }
 
+func TestAPlanThatIsWrittenDownNeedNotNameWhatHasEnded(t *testing.T) {
+	plan := threeWaves()
+	engine := engineWith(plan)
+	engine.states["proxy"], engine.states["agent"] = exited, paused
+	now, err := plan.Running(t.Context(), engine)
+	assert.NilError(t, err)
+	assert.DeepEqual(t, now.IDs(), []string{"api", "controller", "kv", "store"})
+	assert.Equal(t, engine.seen(), "")
+	assert.Equal(t, plan.Len(), 6, "the plan itself stays")
+
+	delete(engine.states, "store")
+	_, err = plan.Running(t.Context(), engine)
+	assert.ErrorIs(t, err, errGone)
+}
+
 func TestAContainerThatIsGoneEndsTheRunBeforeAnythingIsTouched(t *testing.T) {
 	plan := threeWaves()
 	engine := engineWith(plan)

@@ -18,7 +18,7 @@ func TestTheControllersPortIsTheOneThatIsUCPs(t *testing.T) {
 		"on another port of the host":      {`{"8080/tcp":[{"HostPort":"4443"}],"8081/tcp":[{"HostPort":"443"}]}`, `{}`, 8080},
 		"of IPv4 and IPv6":                 {`{"8080/tcp":[{"HostIp":"0.0.0.0","HostPort":"443"},{"HostIp":"::","HostPort":"443"}]}`, `{}`, 8080},
 		"another one inside":               {`{"7000/tcp":[{"HostPort":"6443"}],"9443/tcp":[{"HostPort":"443"}]}`, `{}`, 9443},
-		"the second of two bindings":       {`{"7000/tcp":[{"HostPort":"6443"}],"9443/tcp":[{"HostPort":"4443"},{"HostPort":"443"}]}`, `{}`, 9443},
+		"the first of two bindings":        {`{"7000/tcp":[{"HostPort":"6443"}],"9443/tcp":[{"HostPort":"443"},{"HostPort":"4443"}]}`, `{}`, 9443},
 		"nothing at 443":                   {`{"9443/tcp":[{"HostPort":"4443"}],"9444/tcp":[{"HostPort":"6443"}]}`, `{}`, 9443},
 		"8080 exposed and not published":   {`{"8080/tcp":null,"9443/tcp":[{"HostPort":"443"}]}`, `{}`, 9443},
 		"8080 of UDP":                      {`{"8080/udp":[{"HostPort":"443"}],"9443/tcp":[{"HostPort":"4443"}]}`, `{}`, 9443},

@@ -20,6 +20,7 @@ func TestASwarmWithoutALeaderIsKnownByWhatEnginesSay(t *testing.T) {
 		"20.10 and 28, no leader":         {errors.New("Error response from daemon: rpc error: code = Unknown desc = " + lost), true},
 		"17.06, no leader":                {errors.New("Error response from daemon: rpc error: code = 2 desc = " + lost), true},
 		"no answer within 20 s":           {errors.New("Error response from daemon: rpc error: code = DeadlineExceeded desc = context deadline exceeded"), true},
+		"no connection within 20 s":       {errors.New("rpc error: code = DeadlineExceeded desc = latest connection error: connection refused"), true},
 		"17.06, no answer":                {errors.New("Error response from daemon: rpc error: code = 4 desc = context deadline exceeded"), true},
 		"28, wrapped":                     {errors.New("Error response from daemon: context deadline exceeded"), true},
 		"the leader lost its followers":   {errors.New("rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status"), true},

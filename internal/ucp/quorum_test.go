@@ -2,6 +2,7 @@ package ucp_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +77,7 @@ func TestAManagerIsUpWhenTheSwarmCallsItReadyAndReachable(t *testing.T) {
 			other := m.discover(t).Swarm.Managers[1]
 			assert.Equal(t, other.ID, "node2")
 			assert.Equal(t, other.Healthy, test.want)
+			assert.Equal(t, other.Address, "203.0.113.9", "where no manager's address is told")
 		})
 	}
 }
@@ -96,8 +98,9 @@ func TestASwarmThatCannotBeAskedHasNobodyElseUp(t *testing.T) {
 func TestWhoHoldsThisNodeIsRead(t *testing.T) {
 	m := newManager()
 	assert.Check(t, !m.discover(t).Swarm.Leaderless)
-	m.nodes[0].Spec.Labels = map[string]string{ucp.LabelHeldBy: "bob"} // another node
+	slices.Reverse(m.nodes) // the other one comes last
+	m.nodes[2].Spec.Labels = map[string]string{ucp.LabelHeldBy: "bob"}
 	assert.Equal(t, m.discover(t).Node.HeldBy, "")
-	m.nodes[2].Spec.Labels = map[string]string{ucp.LabelHeldBy: "ann", ucp.LabelAgentPause: "true"}
+	m.nodes[0].Spec.Labels = map[string]string{ucp.LabelHeldBy: "ann", ucp.LabelAgentPause: "true"}
 	assert.Equal(t, m.discover(t).Node.HeldBy, "ann")
 }
