@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/docker/docker/client"
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
@@ -53,6 +54,12 @@ func (w *words) String() string {
 // backUp takes a backup into a file that is not there yet.
 func (m *manager) backUp(tb testing.TB, change func(*run)) *run {
 	tb.Helper()
+	return backUpOver(tb, m, change)
+}
+
+// backUpOver does the same over what the plugin has in the manager's place.
+func backUpOver(tb testing.TB, api client.APIClient, change func(*run)) *run {
+	tb.Helper()
 	folder := tb.TempDir()
 	ctx, cancel := context.WithCancel(tb.Context())
 	defer cancel()
@@ -66,7 +73,7 @@ func (m *manager) backUp(tb testing.TB, change func(*run)) *run {
 		change(r)
 	}
 	talk := progress.New(progress.Plain, &r.talk, false)
-	r.result, r.err = Run(ctx, engine.New(m), talk, r.opts)
+	r.result, r.err = Run(ctx, engine.New(api), talk, r.opts)
 	talk.Close()
 	return r
 }
