@@ -33,9 +33,9 @@ func attaching(t *testing.T, given chan<- net.Conn) http.HandlerFunc {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		assert.Check(t, err)
 		assert.Check(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+		given <- conn // and then the word that it is given
 		_, err = io.WriteString(conn, "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
 		assert.Check(t, err)
-		given <- conn
 	}
 }
 

@@ -100,6 +100,8 @@ func inspected(state *container.State, config *container.Config) container.Inspe
 func TestAnAgentOfAnotherRunIsFound(t *testing.T) {
 	config := &container.Config{Image: "docker-ucp/agent:1", Labels: map[string]string{engine.LabelStartedBy: "bob@laptop"}}
 	since := time.Date(2024, 2, 29, 10, 11, 12, 131415161, time.UTC)
+	ended := since.Add(time.Hour)
+	finished := ended.Format(time.RFC3339Nano)
 	tests := map[string]struct {
 		answer http.HandlerFunc
 		want   *engine.Found // without Agent; nil for none
@@ -107,8 +109,11 @@ func TestAnAgentOfAnotherRunIsFound(t *testing.T) {
 		"none":                     {refusal(http.StatusNotFound, "No such container: docker-ucp-agent"), nil},
 		"at work":                  {document(t, inspected(&container.State{Running: true}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Running: true, Since: since}},
 		"frozen by somebody":       {document(t, inspected(&container.State{Running: true, Paused: true}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Running: true, Since: since}},
-		"ended":                    {document(t, inspected(&container.State{Status: container.StateExited}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Since: since}},
-		"never started":            {document(t, inspected(&container.State{Status: container.StateCreated}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Since: since}},
+		"ended":                    {document(t, inspected(&container.State{Status: container.StateExited, FinishedAt: finished}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Since: since, Ended: ended}},
+		"ended, nobody knows when": {document(t, inspected(&container.State{Status: container.StateExited}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Since: since}},
+		"started again":            {document(t, inspected(&container.State{Running: true, FinishedAt: finished}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Running: true, Since: since}},
+		"about to start again":     {document(t, inspected(&container.State{Running: true, Restarting: true, FinishedAt: finished}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Running: true, Since: since}},
+		"never started":            {document(t, inspected(&container.State{Status: container.StateCreated, FinishedAt: "0001-01-01T00:00:00Z"}, config)), &engine.Found{Image: "docker-ucp/agent:1", StartedBy: "bob@laptop", Since: since}},
 		"somebody else's own name": {document(t, inspected(&container.State{}, nil)), &engine.Found{Since: since}},
 	}
 	for name, test := range tests {

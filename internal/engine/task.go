@@ -60,6 +60,9 @@ func (e *Engine) RunTask(ctx context.Context, task Task) (output []byte, err err
 	stdout, stderr := &bounded{limit: taskOutput}, &bounded{limit: taskWords}
 	status, err := e.runToEnd(ctx, id, stdout, stderr)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // and not what the cancel made of the call that it met
+		}
 		return nil, errors.Join(fmt.Errorf("run %s: %w", task, err), e.discard(ctx, id))
 	}
 	switch {
@@ -121,6 +124,9 @@ func (e *Engine) runToEnd(ctx context.Context, id string, stdout, stderr io.Writ
 	if err != nil {
 		return 0, fmt.Errorf("attach to its container: %w", err)
 	}
+	defer attached.Close()
+	stop := context.AfterFunc(ctx, attached.Close)
+	defer stop()
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	removed, failed := e.api.ContainerWait(waiting, id, container.WaitConditionRemoved)
@@ -129,44 +135,28 @@ func (e *Engine) runToEnd(ctx context.Context, id string, stdout, stderr io.Writ
 		_, copyErr := stdcopy.StdCopy(stdout, stderr, attached.Reader)
 		copied <- copyErr
 	}()
-	err = e.api.ContainerStart(ctx, id, container.StartOptions{})
-	if err != nil {
+	if err = e.api.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
 		err = fmt.Errorf("start its container: %w", err)
 	} else {
-		status, err = awaitRemoval(ctx, removed, failed)
+		status, err = awaitRemoval(removed, failed)
 	}
 	if err != nil {
-		attached.Close() // or the copy, which nobody wants any more, might wait for ever
-		<-copied
-		return 0, err
+		attached.Close() // nobody wants the copy any more, and it might wait for ever
 	}
-	defer attached.Close()
-	select {
-	case err = <-copied:
-	case <-ctx.Done():
-		attached.Close()
-		<-copied
-		err = context.Cause(ctx)
+	if copyErr := <-copied; err == nil && copyErr != nil {
+		err = fmt.Errorf("read what it says: %w", copyErr)
 	}
-	if err != nil {
-		return 0, fmt.Errorf("read what it says: %w", err)
-	}
-	return status, nil
+	return status, err
 }
 
-func awaitRemoval(ctx context.Context, removed <-chan container.WaitResponse, failed <-chan error) (status int64, err error) {
+func awaitRemoval(removed <-chan container.WaitResponse, failed <-chan error) (status int64, err error) {
 	select {
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
 	case err = <-failed:
 	case end := <-removed:
 		if end.Error == nil {
 			return end.StatusCode, nil
 		}
 		err = errors.New(end.Error.Message)
-	}
-	if ctx.Err() != nil {
-		return 0, context.Cause(ctx)
 	}
 	return 0, fmt.Errorf("wait for the end of its container: %w", err)
 }
