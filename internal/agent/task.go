@@ -1,13 +1,18 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 )
+
+// pingTimeout bounds the whole of one answer.
+const pingTimeout = 5 * time.Second
 
 // PingTask asks /_ping on a port inside a container's network. It fails with what came instead when the answer is not
 // 200 OK.
@@ -44,7 +49,7 @@ func CleanTask(image, startedBy, spool string) engine.Task {
 
 // runTask does one small task, writes its result to stdout or why there is none to stderr, and returns the exit status.
 func runTask(args []string, stdout, stderr io.Writer) int {
-	result, err := doTask(args)
+	result, err := doTask(args, engine.SpoolPath)
 	if err == nil {
 		_, err = io.WriteString(stdout, result)
 	}
@@ -55,16 +60,18 @@ func runTask(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func doTask(args []string) (result string, err error) {
+func doTask(args []string, spoolRoot string) (result string, err error) {
 	switch {
 	case len(args) == 2 && args[0] == TaskPing:
-		return "", ping(args[1])
+		ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+		defer cancel()
+		return "", ping(ctx, args[1])
 	case len(args) == 1 && args[0] == TaskShm:
 		return line(machineShm().count())
 	case len(args) == 1 && args[0] == TaskFix:
 		return line(fixMachineShm())
 	case len(args) == 1 && args[0] == TaskClean:
-		return "", newSpool(engine.SpoolPath).remove()
+		return "", newSpool(spoolRoot).remove()
 	default:
 		return "", fmt.Errorf("there is no task %q", strings.Join(args, " "))
 	}

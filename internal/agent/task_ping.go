@@ -9,12 +9,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 	"unicode"
 )
-
-// pingTimeout bounds the whole of one answer.
-const pingTimeout = 5 * time.Second
 
 // maxReason is what of an answer is worth repeating.
 const maxReason = 200
@@ -23,9 +19,7 @@ const maxReason = 200
 //
 // Whose certificate answers is not looked at, as in the vendor's own "curl -k": the request never leaves the network of
 // the container that is asked, bears no secret, and the answer decides only whether an operator is told to look.
-func ping(port string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
-	defer cancel()
+func ping(ctx context.Context, port string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+net.JoinHostPort("127.0.0.1", port)+"/_ping", http.NoBody)
 	if err != nil {
 		return err

@@ -1,0 +1,55 @@
+package agent
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/assert/cmp"
+
+	"github.com/docker-ucp/docker-ucp/internal/engine"
+)
+
+func TestEachTaskAsksForWhatItNeedsAndNoMore(t *testing.T) {
+	const image, by = "docker-ucp/agent:1", "ann@manager1"
+	tests := map[string]struct{ task, want engine.Task }{
+		"ping":  {PingTask(image, by, "c1", 8080), engine.Task{Image: image, StartedBy: by, Args: []string{"ping", "8080"}, Network: "c1"}},
+		"shm":   {ShmTask(image, by), engine.Task{Image: image, StartedBy: by, Args: []string{"shm"}, HostPID: true}},
+		"clean": {CleanTask(image, by, "spool"), engine.Task{Image: image, StartedBy: by, Args: []string{"clean"}, Spool: "spool", Capabilities: []string{"DAC_OVERRIDE"}}},
+		"fix": {FixTask(image, by), engine.Task{
+			Image: image, StartedBy: by, Args: []string{"fix"}, HostPID: true,
+			Capabilities: []string{"SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"}, SecurityOpt: []string{"apparmor=unconfined"},
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { assert.DeepEqual(t, test.task, test.want) })
+	}
+}
+
+func TestWhatIsNoTaskIsRefused(t *testing.T) {
+	for _, args := range [][]string{{}, {"backup"}, {"ping"}, {"ping", "1", "2"}, {"shm", "all"}, {"fix", "-f"}, {"clean", "/"}} {
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, runTask(args, &stdout, &stderr), 1)
+		assert.Check(t, cmp.Contains(stderr.String(), "there is no task \""))
+		assert.Equal(t, stdout.String(), "")
+	}
+}
+
+func TestCleaningTakesOurFolderAlone(t *testing.T) {
+	root := t.TempDir()
+	assert.NilError(t, os.MkdirAll(filepath.Join(root, spoolFolder, "clones", "1"), 0o700))
+	for _, name := range []string{JournalInSpool, ArchiveInSpool, "others"} {
+		assert.NilError(t, os.WriteFile(filepath.Join(root, name), []byte("x"), 0o600))
+	}
+	for range 2 { // the second time nothing is there any more
+		result, err := doTask([]string{TaskClean}, root)
+		assert.NilError(t, err)
+		assert.Equal(t, result, "")
+		entries, err := os.ReadDir(root)
+		assert.NilError(t, err)
+		assert.Check(t, cmp.Len(entries, 1))
+		assert.Equal(t, entries[0].Name(), "others")
+	}
+}
