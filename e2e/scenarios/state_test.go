@@ -19,32 +19,71 @@ import (
 
 // world is what a backup must leave as it found it.
 type world struct {
-	containers map[string]string // name and ID → status
+	containers map[string]string   // name and ID → status, of all but the tasks of services
+	tasks      map[string][]string // service → status and ID, of those that have not ended: the swarm may keep some that have
 	volumes    []string
 	images     []string
+	labels     map[string]string // of the swarm's node
 }
+
+// labelService is the engine's own, on a container that is the task of a service.
+const labelService = "com.docker.swarm.service.name"
 
 func (s *stage) look(t *testing.T) world {
 	t.Helper()
-	w := world{containers: map[string]string{}}
-	states, err := s.ucp.Containers(t.Context())
+	w, err := s.tryLook(t.Context())
 	assert.NilError(t, err)
-	for _, state := range states {
-		w.containers[state.Name+" "+state.ID] = state.Status
+	return w
+}
+
+func (s *stage) tryLook(ctx context.Context) (world, error) {
+	w := world{containers: map[string]string{}, tasks: map[string][]string{}}
+	states, err := s.ucp.Containers(ctx)
+	if err != nil {
+		return w, err
 	}
-	volumes, err := s.engine.VolumeList(t.Context(), volume.ListOptions{})
-	assert.NilError(t, err)
+	for _, state := range states {
+		service := state.Labels[labelService]
+		switch {
+		case service == "":
+			w.containers[state.Name+" "+state.ID] = state.Status
+		case state.Status != "exited" && state.Status != "dead" && state.Status != "created":
+			w.tasks[service] = append(w.tasks[service], state.Status+" "+state.ID)
+		}
+	}
+	for _, tasks := range w.tasks {
+		slices.Sort(tasks)
+	}
+	volumes, err := s.engine.VolumeList(ctx, volume.ListOptions{})
+	if err != nil {
+		return w, err
+	}
 	for _, v := range volumes.Volumes {
 		w.volumes = append(w.volumes, v.Name)
 	}
 	slices.Sort(w.volumes)
-	images, err := s.engine.ImageList(t.Context(), image.ListOptions{All: true})
-	assert.NilError(t, err)
+	images, err := s.engine.ImageList(ctx, image.ListOptions{All: true})
+	if err != nil {
+		return w, err
+	}
 	for _, i := range images {
 		w.images = append(w.images, i.RepoTags...)
+		if len(i.RepoTags) == 0 {
+			w.images = append(w.images, i.ID)
+		}
 	}
 	slices.Sort(w.images)
-	return w
+	w.labels, err = s.nodeLabels(ctx)
+	return w, err
+}
+
+func (s *stage) nodeLabels(ctx context.Context) (map[string]string, error) {
+	info, err := s.engine.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	node, _, err := s.engine.NodeInspectWithRaw(ctx, info.Swarm.NodeID)
+	return node.Spec.Labels, err
 }
 
 // unchanged fails the test unless the same containers run that ran before, nothing of ours is left, and UCP is well.
@@ -52,8 +91,10 @@ func (s *stage) unchanged(t *testing.T, before world) {
 	t.Helper()
 	after := s.look(t)
 	assert.DeepEqual(t, after.containers, before.containers)
+	assert.DeepEqual(t, after.tasks, before.tasks)
 	assert.DeepEqual(t, after.volumes, before.volumes)
 	assert.DeepEqual(t, after.images, before.images)
+	assert.DeepEqual(t, after.labels, before.labels)
 	assert.NilError(t, s.ucp.Healthy(t.Context()))
 }
 
