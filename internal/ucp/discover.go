@@ -55,16 +55,19 @@ func Discover(ctx context.Context, engine Engine, id string) (*Instance, error) 
 	return instance, instance.readSwarm(ctx, engine, info)
 }
 
+// refuseNonManager lets a manager through that waits for its swarm: one whose engine was started anew without a quorum
+// stays pending for as long as there is none.
 func refuseNonManager(info system.Info) error {
 	if strings.HasPrefix(info.ServerVersion, "ucp/") {
 		return failure.Refuse(
 			fmt.Errorf("this endpoint leads through UCP's own controller (server version %s), which a backup stops", info.ServerVersion),
 			"talk to the manager's engine itself, for example: docker -H ssh://root@MANAGER ucp backup FILE")
 	}
+	pending := info.Swarm.LocalNodeState == swarm.LocalNodeStatePending && !info.Swarm.ControlAvailable
 	switch {
 	case info.Swarm.LocalNodeState == swarm.LocalNodeStateLocked:
 		return failure.Refuse(fmt.Errorf("the swarm on %s is locked", info.Name), "unlock it with: docker swarm unlock")
-	case info.Swarm.LocalNodeState == swarm.LocalNodeStateError, info.Swarm.LocalNodeState == swarm.LocalNodeStatePending:
+	case info.Swarm.LocalNodeState == swarm.LocalNodeStateError, pending:
 		return failure.Refuse(fmt.Errorf("the swarm on %s is in state %s: %s",
 			info.Name, info.Swarm.LocalNodeState, cmp.Or(info.Swarm.Error, "the engine gives no reason")), "look at: docker info")
 	case info.Swarm.NodeID == "":

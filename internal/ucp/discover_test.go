@@ -156,6 +156,18 @@ func TestASwarmWithoutALeaderIsBackedUpWithTheManagersItRemembers(t *testing.T) 
 	assert.Equal(t, instance.Swarm.ClusterID, "")
 }
 
+func TestAManagerWhoseEngineWasStartedAnewWithoutAQuorumIsBackedUp(t *testing.T) {
+	const lost = "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online."
+	m := newManager()
+	m.info.Swarm.LocalNodeState, m.info.Swarm.Error = swarm.LocalNodeStatePending, lost
+	m.info.Swarm.Cluster = &swarm.ClusterInfo{}
+	engine := m.engine()
+	engine.nodeList = func() ([]swarm.Node, error) { return nil, errors.New(lost) }
+	instance, err := ucp.Discover(t.Context(), engine, "")
+	assert.NilError(t, err)
+	assert.Check(t, instance.Swarm.Leaderless)
+}
+
 func TestACancelWhileNodesAreListedIsNoLostQuorum(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	signal := errors.New("interrupted")

@@ -71,18 +71,20 @@ func held(by string) map[string]string {
 func TestHoldAndReleaseTouchOnlyWhatIsOurs(t *testing.T) {
 	plain := map[string]string{"rack": "4"}
 	operators := map[string]string{"rack": "4", ucp.LabelAgentPause: "true"}
+	ours := map[string]string{ucp.LabelAgentPause: "true", ucp.LabelHeldBy: "ann"}
+	against := map[string]string{ucp.LabelAgentPause: "false"}
 	tests := map[string]struct {
 		before, during, after map[string]string
-		updates               int // in all
+		updates               int // until it is released
 	}{
-		"a node with labels":                 {plain, held("ann"), plain, 2},
-		"a node without labels":              {nil, map[string]string{ucp.LabelAgentPause: "true", ucp.LabelHeldBy: "ann"}, nil, 2},
-		"an operator's pause":                {operators, operators, operators, 0},
-		"an operator's word against it":      {map[string]string{ucp.LabelAgentPause: "false"}, map[string]string{ucp.LabelAgentPause: "false"}, map[string]string{ucp.LabelAgentPause: "false"}, 0},
-		"a run of ours that died":            {held("bob"), held("ann"), plain, 2},
-		"the same run, a second time":        {held("ann"), held("ann"), plain, 1},
-		"half of what a run of ours set":     {map[string]string{ucp.LabelHeldBy: "bob"}, map[string]string{ucp.LabelAgentPause: "true", ucp.LabelHeldBy: "ann"}, nil, 2},
-		"ours, with another value by a typo": {map[string]string{ucp.LabelAgentPause: "", ucp.LabelHeldBy: "bob"}, map[string]string{ucp.LabelAgentPause: "true", ucp.LabelHeldBy: "ann"}, nil, 2},
+		"a node with labels":             {plain, held("ann"), plain, 2},
+		"a node without labels":          {nil, ours, nil, 2},
+		"an operator's pause":            {operators, operators, operators, 0},
+		"an operator's word against it":  {against, against, against, 0},
+		"a run of ours that died":        {held("bob"), held("ann"), plain, 2},
+		"the same run, a second time":    {held("ann"), held("ann"), plain, 1},
+		"half of what a run of ours set": {map[string]string{ucp.LabelHeldBy: "bob"}, ours, nil, 2},
+		"ours, and not what we set":      {map[string]string{ucp.LabelAgentPause: "", ucp.LabelHeldBy: "bob"}, ours, nil, 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -90,15 +92,42 @@ func TestHoldAndReleaseTouchOnlyWhatIsOurs(t *testing.T) {
 			rest := s.node.Spec
 			assert.NilError(t, ucp.Hold(t.Context(), s, "node1", "ann"))
 			assert.Check(t, maps.Equal(s.node.Spec.Labels, test.during), "%v", s.node.Spec.Labels)
-			for range 2 { // the second finds nothing to do
-				assert.NilError(t, ucp.Release(t.Context(), s, "node1"))
-				assert.Check(t, maps.Equal(s.node.Spec.Labels, test.after), "%v", s.node.Spec.Labels)
-			}
+			assert.NilError(t, ucp.Release(t.Context(), s, "node1"))
+			assert.Check(t, maps.Equal(s.node.Spec.Labels, test.after), "%v", s.node.Spec.Labels)
 			assert.Equal(t, s.updates, test.updates)
+			assert.NilError(t, ucp.Release(t.Context(), s, "node1"))
+			assert.Check(t, maps.Equal(s.node.Spec.Labels, test.after), "%v", s.node.Spec.Labels)
 			rest.Labels, s.node.Spec.Labels = nil, nil
 			assert.DeepEqual(t, s.node.Spec, rest)
 		})
 	}
+}
+
+// A swarm that loses its quorum answers a change with an error, still answers questions for some seconds, and makes the
+// change when the quorum is back.
+func TestReleaseIsNotDoneWhileAHoldMayStillCome(t *testing.T) {
+	lost := errors.New("rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status")
+	s := swarmWith(nil)
+	var later func()
+	s.update = func(context.Context) error {
+		later = func() { s.node.Version.Index++; s.node.Spec.Labels = held("ann") }
+		return lost
+	}
+	assert.Check(t, ucp.MayHold(ucp.Hold(t.Context(), s, "node1", "ann")))
+	hold := later
+	err := ucp.Release(t.Context(), s, "node1")
+	assert.ErrorIs(t, err, lost, "the node has no label yet, and nobody knows for how long")
+	assert.Check(t, ucp.IsLeaderless(err))
+
+	s.update = func(context.Context) error { // the quorum is back, and what waited comes first
+		if hold != nil {
+			hold()
+			hold = nil
+		}
+		return nil
+	}
+	assert.NilError(t, ucp.Release(t.Context(), s, "node1"))
+	assert.DeepEqual(t, s.node.Spec.Labels, map[string]string{"rack": "4"})
 }
 
 func TestANodeIsNeverHeldByNobody(t *testing.T) {
