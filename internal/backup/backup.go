@@ -18,7 +18,12 @@ import (
 // whole while something else needs a person.
 func Run(ctx context.Context, eng *engine.Engine, talk *progress.Progress, opts Options) (result *Result, err error) {
 	b := &backup{engine: eng, tasks: eng, talk: talk, opts: opts}
+	b.undo.steps = []undoStep{{func() string { return releaseByHand(b.unreleased) }, b.releaseAtLast}}
 	defer func() { err = errors.Join(err, b.undo.run(ctx)) }()
+	if opts.Resume {
+		result, err = b.resume(ctx)
+		return result, b.explain(ctx, err)
+	}
 	if err := b.prepare(ctx); err != nil {
 		return nil, b.explain(ctx, err)
 	}
@@ -55,6 +60,12 @@ type backup struct {
 	agent    *conversation
 	touched  bool // the agent has its order
 	tookOver bool // the plugin has tried to bring UCP back itself
+
+	mounts     bool   // the agent's container mounts FILE.part
+	direct     bool   // the archive goes straight into it
+	kept       bool   // the archive stays on the manager
+	held       bool   // the agent stays there, to take the node's label off
+	unreleased string // the node whose label no agent is going to take off
 }
 
 // prepare refuses what can be refused without an agent, cheapest first, and then starts one.
@@ -146,14 +157,15 @@ func (b *backup) dismiss(ctx context.Context) error {
 func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 	b.touched = true
 	b.agent.plan = &plan.Quiesce // until it is heard that UCP is back
+	b.direct = plan.Direct
 	done, err := b.agent.carryOut(ctx, b.order(plan))
 	if err != nil {
-		return nil, errors.Join(err, b.settleDead(ctx))
+		return nil, errors.Join(err, b.settleDead(ctx), b.letGo(ctx))
 	}
 	healthy := make(chan error, 1)
 	go func() { healthy <- b.awaitHealthy(ctx, plan) }()
-	digest, err := b.deliver(ctx, plan, done.Result)
-	left := errors.Join(notResumed(&plan.Quiesce, done.NotResumed), <-healthy)
+	digest, err := b.deliver(ctx, done.Result)
+	left := errors.Join(notResumed(&plan.Quiesce, done.NotResumed), <-healthy, b.letGo(ctx))
 	if err != nil {
 		return nil, errors.Join(err, left)
 	}
@@ -175,6 +187,8 @@ func (b *backup) explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil, ctx.Err() == nil, kind == failure.Attention, kind == failure.Cancelled:
 		return err
+	case b.opts.Resume:
+		return failure.Cancel(errors.New("fetching cancelled; UCP runs as before, and what waits on the manager still does"))
 	case b.touched:
 		return failure.Cancel(errors.New("backup cancelled; UCP runs as before"))
 	default:

@@ -39,7 +39,7 @@ func TestABackupArrivesByEveryWay(t *testing.T) {
 				r := m.backUp(t, test.change)
 				assert.NilError(t, r.err)
 				r.assertArchive(t)
-				copied := strings.Contains(strings.Join(m.calls, "\n"), "\ncopy")
+				copied := strings.Contains(strings.Join(m.calls, "\n"), "\ncopy archive")
 				assert.Equal(t, copied, !test.direct)
 				left, err := os.ReadDir(filepath.Join(m.volumes, "large-disk"))
 				assert.NilError(t, err)

@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
-	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
-	"github.com/docker-ucp/docker-ucp/internal/engine"
 )
 
 // program is what runs in the agent's container; it returns the exit status.
@@ -39,25 +36,29 @@ type box struct {
 	mounts  []mount.Mount
 
 	mu      sync.Mutex
-	state   string // created, running, exited
+	state   string // created, running, restarting, exited
 	status  int
+	ended   time.Time
+	lives   int
+	policy  bool          // the engine starts it again when it ends with an error
+	byHand  bool          // but for now it does not: somebody ended it
 	log     bytes.Buffer  // as the engine keeps it
 	grown   chan struct{} // closed when there is more, or the end
 	stdin   net.Conn      // the container's end
-	signal  context.CancelFunc
-	stopped chan struct{}
+	life    *life
+	stopped chan struct{} // closed when the present life is over
 }
-
-// fromAgent marks the context of the agent's own calls.
-type fromAgent struct{}
 
 func (b *box) inspect() container.InspectResponse {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	answer := container.InspectResponse{
 		ContainerJSONBase: &container.ContainerJSONBase{
-			ID: b.id, Created: b.created.Format(time.RFC3339Nano),
-			State: &container.State{Running: b.state == "running", Status: b.state, ExitCode: b.status},
+			ID: b.id, Created: b.created.Format(time.RFC3339Nano), RestartCount: max(b.lives-1, 0),
+			State: &container.State{
+				Running: b.state == "running" || b.state == "restarting", Restarting: b.state == "restarting", Status: b.state,
+				ExitCode: b.status, FinishedAt: b.ended.Format(time.RFC3339Nano),
+			},
 		},
 		Config: &container.Config{Image: b.image, Labels: b.labels},
 	}
@@ -74,29 +75,6 @@ func (b *box) mounted(target string) string {
 		}
 	}
 	return ""
-}
-
-func (b *box) start(m *manager) error {
-	host := agent.Host{
-		Engine: engine.New(m), Records: m, Volumes: m.volumes,
-		Spool: filepath.Join(m.volumes, b.mounted(engine.SpoolPath)), Output: b.mounted(engine.OutputPath),
-	}
-	ctx, signal := context.WithCancel(context.WithValue(context.Background(), fromAgent{}, true))
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.state, b.signal, b.stopped = "running", signal, make(chan struct{})
-	stdin, stopped := b.stdin, b.stopped
-	go func() {
-		defer close(stopped)
-		defer signal()
-		status := m.program(ctx, host, stdin, stdcopy.NewStdWriter(b, stdcopy.Stdout), stdcopy.NewStdWriter(b, stdcopy.Stderr))
-		_ = stdin.Close() // twice where the agent did
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.state, b.status = "exited", status
-		b.wake()
-	}()
-	return nil
 }
 
 func (b *box) wake() {

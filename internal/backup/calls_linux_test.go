@@ -2,8 +2,10 @@ package backup
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +25,7 @@ import (
 	"github.com/docker/docker/client"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 )
 
@@ -114,6 +117,9 @@ func (m *manager) VolumeRemove(ctx context.Context, name string, _ bool) error {
 func (m *manager) ContainerCreate(ctx context.Context, config *container.Config, host *container.HostConfig,
 	_ *network.NetworkingConfig, _ *ocispec.Platform, name string,
 ) (container.CreateResponse, error) {
+	if name == "" {
+		return m.createTask(ctx, config, host)
+	}
 	if err := m.call(ctx, "create", name); err != nil {
 		return container.CreateResponse{}, err
 	}
@@ -131,18 +137,30 @@ func (m *manager) ContainerCreate(ctx context.Context, config *container.Config,
 	m.agent = &box{
 		id: fmt.Sprintf("agent-%d", m.next), image: config.Image, labels: config.Labels, mounts: host.Mounts,
 		created: time.Now(), state: "created", grown: make(chan struct{}),
+		policy: host.RestartPolicy.IsOnFailure(),
 	}
 	return container.CreateResponse{ID: m.agent.id}, nil
 }
 
-func (m *manager) ContainerAttach(ctx context.Context, _ string, _ container.AttachOptions) (types.HijackedResponse, error) {
+func (m *manager) ContainerAttach(ctx context.Context, id string, _ container.AttachOptions) (types.HijackedResponse, error) {
 	if err := m.call(ctx, "attach"); err != nil {
 		return types.HijackedResponse{}, err
 	}
 	ours, theirs := net.Pipe()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if task := m.tasks[id]; task != nil {
+		task.said = theirs
+		return types.HijackedResponse{Conn: ours, Reader: bufio.NewReader(ours)}, nil
+	}
 	m.agent.mu.Lock()
 	defer m.agent.mu.Unlock()
-	m.agent.stdin = theirs
+	if l := m.agent.life; m.agent.state == "running" && l.feed != nil { // an input that nobody was attached to
+		ours, l.feed = l.feed, nil
+	} else {
+		m.agent.stdin = theirs
+	}
+	m.conns = append(m.conns, ours)
 	if m.feed != nil {
 		ours = fed{ours, m.feed(ours)}
 	}
@@ -157,52 +175,65 @@ type fed struct {
 
 func (f fed) Write(p []byte) (int, error) { return f.to.Write(p) }
 
-func (m *manager) ContainerKill(ctx context.Context, _, _ string) error {
+func (m *manager) ContainerKill(ctx context.Context, id, _ string) error {
 	if err := m.call(ctx, "signal"); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.agent == nil {
+	box := m.ours(id)
+	if box == nil {
 		return cerrdefs.ErrNotFound
 	}
-	m.agent.mu.Lock()
-	defer m.agent.mu.Unlock()
-	if m.agent.state != "running" {
-		return cerrdefs.ErrConflict
-	}
-	m.agent.signal()
-	return nil
+	return box.terminate()
 }
 
-func (m *manager) ContainerRemove(ctx context.Context, _ string, _ container.RemoveOptions) error {
+func (m *manager) ContainerUpdate(ctx context.Context, id string, config container.UpdateConfig) (container.UpdateResponse, error) {
+	if err := m.call(ctx, "update"); err != nil {
+		return container.UpdateResponse{}, err
+	}
+	box := m.ours(id)
+	if box == nil {
+		return container.UpdateResponse{}, cerrdefs.ErrNotFound
+	}
+	box.mu.Lock()
+	defer box.mu.Unlock()
+	box.policy = config.RestartPolicy.IsOnFailure()
+	return container.UpdateResponse{}, nil
+}
+
+func (m *manager) ContainerRemove(ctx context.Context, id string, _ container.RemoveOptions) error {
 	if err := m.call(ctx, "remove"); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.tasks[id] != nil {
+		delete(m.tasks, id)
+		return nil
+	}
 	if m.agent == nil {
 		return cerrdefs.ErrNotFound
 	}
 	m.agent.mu.Lock()
 	defer m.agent.mu.Unlock()
-	if m.agent.state == "running" {
+	if m.agent.state == "running" || m.agent.state == "restarting" {
 		return cerrdefs.ErrConflict
 	}
 	m.agent = nil
 	return nil
 }
 
-func (m *manager) CopyFromContainer(ctx context.Context, _, path string) (io.ReadCloser, container.PathStat, error) {
-	if err := m.call(ctx, "copy"); err != nil {
+func (m *manager) CopyFromContainer(ctx context.Context, id, path string) (io.ReadCloser, container.PathStat, error) {
+	if err := m.call(ctx, "copy", filepath.Base(path)); err != nil {
 		return nil, container.PathStat{}, err
 	}
-	inSpool := strings.TrimPrefix(path, engine.SpoolPath)
-	content, err := os.ReadFile(filepath.Join(m.volumes, m.agent.mounted(engine.SpoolPath), inSpool))
+	content, err := m.readSpool(id, strings.TrimPrefix(path, engine.SpoolPath))
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("could not find the file: %w", cerrdefs.ErrNotFound)
+	}
 	if err != nil {
 		return nil, container.PathStat{}, err
 	}
-	if m.spoil != nil {
+	if m.spoil != nil && strings.HasSuffix(path, agent.ArchiveInSpool) {
 		content = m.spoil(content)
 	}
 	var buffer bytes.Buffer
@@ -214,4 +245,16 @@ func (m *manager) CopyFromContainer(ctx context.Context, _, path string) (io.Rea
 		return nil, container.PathStat{}, err
 	}
 	return io.NopCloser(&buffer), container.PathStat{}, out.Close()
+}
+
+// readSpool reads a file out of a container that has a spool.
+func (m *manager) readSpool(id, name string) ([]byte, error) {
+	if task := m.taskOf(id); task != nil {
+		return os.ReadFile(filepath.Join(m.volumes, task.spool, name))
+	}
+	box := m.ours(id)
+	if box == nil || box.lacksOutput() != nil {
+		return nil, os.ErrNotExist
+	}
+	return os.ReadFile(filepath.Join(m.volumes, box.mounted(engine.SpoolPath), name))
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
@@ -20,10 +19,11 @@ import (
 
 // conversation is the plugin's end of the protocol: orders go in, events come out.
 type conversation struct {
-	agent *engine.Agent
-	stdin io.WriteCloser
-	talk  *progress.Progress
-	log   *slog.Logger
+	engine *engine.Engine
+	agent  *engine.Agent
+	stdin  io.WriteCloser // nil while nobody is attached to it
+	talk   *progress.Progress
+	log    *slog.Logger
 
 	heard  int // events taken in
 	place  int // events passed in this reading of the log, which begins with the first
@@ -32,11 +32,27 @@ type conversation struct {
 	said   bytes.Buffer // what is no event: the words of an agent that could not even start
 	survey *agent.Survey
 	plan   *quiesce.Plan // what the agent brings to rest
-	last   *agent.Event  // Finished or Failed
+	last   *agent.Event  // Finished or Failed: of several lives' the last
 	back   bool          // nothing rests: the agent said so, or the plugin brought it back
+
+	restarts int  // how often the engine had started the agent again when this conversation began, or was taken up again
+	restless bool // it died, lives again, and has no last word
+	waits    bool // the agent has been told to hold its name
+	away     bool // the connection is lost for good
+}
+
+// hangUp ends the agent's input.
+func (c *conversation) hangUp() error {
+	if c.stdin == nil {
+		return nil
+	}
+	return c.stdin.Close()
 }
 
 func (c *conversation) send(value any) error {
+	if c.stdin == nil {
+		return errors.New("talk to the agent on the manager: it has ended")
+	}
 	line, err := json.Marshal(value)
 	if err == nil {
 		line = append(line, '\n')
@@ -51,7 +67,7 @@ func (c *conversation) send(value any) error {
 
 // gone says why the agent did not take its job.
 func (c *conversation) gone(ctx context.Context, sending error) error {
-	if err := errors.Join(c.stdin.Close(), c.follow(ctx, c.lastWord)); err != nil {
+	if err := errors.Join(c.hangUp(), c.follow(ctx, c.lastWord)); err != nil {
 		return errors.Join(sending, err)
 	}
 	return failure.Refuse(errors.Join(sending, c.failed()), "")
@@ -95,7 +111,7 @@ func (c *conversation) carryOut(ctx context.Context, order *agent.Order) (*agent
 
 // recall has an agent put everything back that may have got its order, or a part of it, on a connection that then broke.
 func (c *conversation) recall(ctx context.Context) error {
-	told := errors.Join(c.stdin.Close(), c.agent.Terminate(ctx)) // either is enough
+	told := errors.Join(c.hangUp(), c.agent.Terminate(ctx)) // either is enough
 	if err := c.follow(ctx, c.lastWord); err != nil {
 		return errors.Join(told, err)
 	}
@@ -135,12 +151,4 @@ func (c *conversation) words() string {
 		return words
 	}
 	return "no last word"
-}
-
-// names lists what the agent brings to rest.
-func (c *conversation) names() []string {
-	if c.plan == nil {
-		return nil
-	}
-	return slices.Concat(c.plan.Names(quiesce.Stop), c.plan.Names(quiesce.Pause))
 }

@@ -21,20 +21,25 @@ import (
 )
 
 // deliver brings the finished archive to where the operator wants it, makes sure that it is the one that the agent
-// wrote, and only then lets it appear. It returns the archive's SHA-256.
-func (b *backup) deliver(ctx context.Context, plan *Plan, result *agent.Result) (digest string, err error) {
-	switch {
-	case b.out == nil:
-		return b.fetch(ctx, b.opts.Stdout, result)
-	case plan.Direct:
-		digest, err = b.check(ctx, result)
-	default:
-		digest, err = b.fetchFile(ctx, result)
+// wrote, and only then lets it appear. It returns the archive's SHA-256. An archive that cannot be delivered stays on
+// the manager, unless it is the operator who cancels, or FILE.part was the only place that it ever was in.
+func (b *backup) deliver(ctx context.Context, result *agent.Result) (digest string, err error) {
+	if b.direct {
+		if digest, err = b.check(ctx, result); err != nil {
+			return "", failure.WithHint(err, "UCP runs as before; try again")
+		}
+		return digest, b.out.Commit()
 	}
-	if err != nil {
-		return "", err
+	digest, err = b.fetchAll(ctx, result)
+	if err == nil && b.out != nil {
+		err = b.out.Commit()
 	}
-	return digest, b.out.Commit()
+	if err == nil || ctx.Err() != nil || errors.Is(err, errTaken) {
+		return digest, err
+	}
+	b.kept = true
+	return "", failure.NeedsAttention(fmt.Errorf("%w; the archive is whole, and waits on the manager", err),
+		"fetch it with: docker ucp backup --resume FILE")
 }
 
 // How often the archive is fetched when the wire breaks, and the pause between two tries.
@@ -43,15 +48,23 @@ const (
 	fetchPause = 5 * time.Second
 )
 
-// fetchFile fetches into FILE.part, and begins again when the wire breaks or spoils what it carries.
-func (b *backup) fetchFile(ctx context.Context, result *agent.Result) (digest string, err error) {
+// fetchAll begins again when the wire breaks or spoils what it carries. What has gone to standard output cannot be taken
+// back.
+func (b *backup) fetchAll(ctx context.Context, result *agent.Result) (digest string, err error) {
 	for try := 1; ; try++ {
-		if err := b.out.Reset(); err != nil { // the nonce, or what the last try left
-			return "", err
+		out := &watched{Writer: b.opts.Stdout}
+		if b.out != nil {
+			out.Writer = b.out
+			if err := b.out.Reset(); err != nil { // the nonce, or what the last try left
+				return "", err
+			}
 		}
-		out := &watched{Writer: b.out}
-		digest, err := b.fetch(ctx, out, result)
-		if err == nil || out.failed || try == fetchTries || ctx.Err() != nil {
+		err := b.hold(ctx)
+		if err == nil {
+			digest, err = b.fetch(ctx, out, result)
+		}
+		used := b.out == nil && out.used
+		if err == nil || out.failed || used || try == fetchTries || ctx.Err() != nil || errors.Is(err, errTaken) {
 			return digest, err
 		}
 		b.talk.Warn("%v; fetching it again", err)
@@ -61,14 +74,41 @@ func (b *backup) fetchFile(ctx context.Context, result *agent.Result) (digest st
 	}
 }
 
-// watched remembers that a write failed: no second try helps a disk that is full.
+// errTaken says that there is nothing to fetch any more.
+var errTaken = errors.New("somebody removed the agent's container from the manager, and the finished archive with it")
+
+// hold starts an agent that has ended, because its connection broke or it died, once more to hold its name: while its
+// container runs no other backup begins, which would take the spool away.
+func (b *backup) hold(ctx context.Context) error {
+	c := b.agent
+	now, err := look(ctx, b.engine, c.agent)
+	if b.engine.IsGone(err) {
+		return errTaken
+	}
+	if err != nil || !now.ended && now.restarts == c.restarts {
+		return err
+	}
+	stdin, err := c.agent.Start(ctx)
+	if err != nil {
+		return err
+	}
+	_ = c.hangUp() // what it was told over has ended before
+	c.stdin, c.restarts, c.waits = stdin, now.restarts, true
+	if now.ended {
+		c.restarts = 0
+	}
+	return c.send(agent.Job{Hold: true})
+}
+
+// watched remembers that something was written, and that a write failed: no second try helps a disk that is full.
 type watched struct {
 	io.Writer
-	failed bool
+	used, failed bool
 }
 
 func (w *watched) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
+	w.used = true
 	w.failed = w.failed || err != nil
 	return n, err
 }
@@ -77,13 +117,12 @@ func (w *watched) Write(p []byte) (int, error) {
 func (b *backup) fetch(ctx context.Context, dst io.Writer, result *agent.Result) (digest string, err error) {
 	phase := b.talk.Start("fetch", result.Size, progress.Bytes)
 	defer func() { phase.Done(err) }()
-	sum, checksum := sha256.New(), newChecksum()
+	sums := newSums()
 	from := path.Join(engine.SpoolPath, agent.ArchiveInSpool)
-	size, err := b.agent.agent.Fetch(ctx, from, io.MultiWriter(dst, sum, checksum, counter{phase}))
-	if err != nil {
+	if _, err := b.agent.agent.Fetch(ctx, from, io.MultiWriter(dst, sums, counter{phase})); err != nil {
 		return "", err
 	}
-	return hex.EncodeToString(sum.Sum(nil)), compare(result, size, checksum.Sum32())
+	return sums.digest(), sums.compare(result)
 }
 
 // check reads what the agent wrote into FILE.part, while the disk takes it in.
@@ -101,15 +140,35 @@ func (b *backup) check(ctx context.Context, result *agent.Result) (digest string
 	return digest, compare(result, size, checksum.Sum32())
 }
 
+// sums is what is computed over an archive that passes.
+type sums struct {
+	sha256   hash.Hash
+	checksum hash.Hash32
+	size     int64
+}
+
+func newSums() *sums { return &sums{sha256: sha256.New(), checksum: newChecksum()} }
+
+func (s *sums) Write(p []byte) (int, error) {
+	s.sha256.Write(p)
+	s.checksum.Write(p)
+	s.size += int64(len(p))
+	return len(p), nil
+}
+
+func (s *sums) digest() string { return hex.EncodeToString(s.sha256.Sum(nil)) }
+
+func (s *sums) compare(result *agent.Result) error {
+	return compare(result, s.size, s.checksum.Sum32())
+}
+
 func newChecksum() hash.Hash32 { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }
 
 // compare holds what arrived against what the agent wrote.
 func compare(result *agent.Result, size int64, checksum uint32) error {
 	if size != result.Size || checksum != result.CRC32C {
-		return failure.WithHint(
-			fmt.Errorf("the archive changed on its way: %d bytes with checksum %08x arrived, %d bytes with %08x were written",
-				size, checksum, result.Size, result.CRC32C),
-			"UCP runs as before; try again")
+		return fmt.Errorf("the archive changed on its way: %d bytes with checksum %08x arrived, %d bytes with %08x were written",
+			size, checksum, result.Size, result.CRC32C)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -17,73 +16,24 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 )
 
-// diesAfterProgress is the agent until it has reported progress, and then dies as if it were killed.
-func diesAfterProgress(_ context.Context, host agent.Host, stdin io.ReadCloser, stdout, _ io.Writer) int {
-	dead := make(chan struct{})
-	ctx, kill := context.WithCancel(context.Background())
-	defer kill()
-	host.Engine = mortal{host.Engine, dead}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = agent.Run(ctx, host, stdin, dying{stdout, agent.Progress, dead})
-	}()
-	<-dead
-	_ = stdin.Close()
-	kill()
-	<-ended
-	return 137
+// atRestNow tells the event with which everything has come to rest.
+func atRestNow(event agent.Event) bool {
+	return event.Type == agent.Progress && event.Phase == agent.Stopping && event.Complete
 }
 
-// dying is the standard output of an agent that dies: nothing is said after an event of the type.
-type dying struct {
-	io.Writer
-	kind agent.EventType
-	dead chan struct{}
-}
-
-func (d dying) Write(p []byte) (int, error) {
-	select {
-	case <-d.dead:
-		return len(p), nil
-	default:
-	}
-	n, err := d.Writer.Write(p)
-	var event agent.Event
-	if json.Unmarshal(p, &event) == nil && event.Type == d.kind {
-		close(d.dead)
-	}
-	return n, err
-}
-
-// mortal is the engine of an agent that dies: it does nothing any more for one that is dead.
-type mortal struct {
-	agent.Engine
-	dead chan struct{}
-}
-
-func (e mortal) StartContainer(ctx context.Context, id string) error {
-	select {
-	case <-e.dead:
-		return nil
-	default:
-		return e.Engine.StartContainer(ctx, id)
-	}
-}
-
-func (e mortal) UnpauseContainer(ctx context.Context, id string) error {
-	select {
-	case <-e.dead:
-		return nil
-	default:
-		return e.Engine.UnpauseContainer(ctx, id)
+// killedAtRest ends the agent for good once everything has come to rest, as docker kill does.
+func (m *manager) killedAtRest() {
+	m.hear = func(event agent.Event) {
+		if atRestNow(event) {
+			m.kill()
+		}
 	}
 }
 
 func TestThePluginBringsUCPBackForAnAgentThatDied(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		m.program = diesWithUCPAtRest
+		m.killedAtRest()
 		r := m.backUp(t, nil)
 		assert.ErrorContains(t, r.err, "the agent on the manager ended unexpectedly: no last word")
 		assert.Equal(t, failure.KindOf(r.err), failure.Failed)
@@ -94,15 +44,10 @@ func TestThePluginBringsUCPBackForAnAgentThatDied(t *testing.T) {
 	})
 }
 
-// diesWithUCPAtRest dies once everything is stopped: at the last report of the phase.
-func diesWithUCPAtRest(ctx context.Context, host agent.Host, stdin io.ReadCloser, stdout, stderr io.Writer) int {
-	return diesAfterProgress(ctx, host, stdin, stdout, stderr)
-}
-
 func TestWhatThePluginCannotBringBackIsNamedWithItsCommand(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		m.program = diesWithUCPAtRest
+		m.killedAtRest()
 		m.before = func(call string) error {
 			if call == "start ucp-kv" || call == "unpause ucp-agent" {
 				return errors.New("no space left on device")
@@ -120,15 +65,15 @@ func TestWhatThePluginCannotBringBackIsNamedWithItsCommand(t *testing.T) {
 func TestAnAgentThatSomebodyRemovedIsAnAgentThatDied(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		inner := diesAfterProgress
 		m.program = func(ctx context.Context, host agent.Host, stdin io.ReadCloser, stdout, stderr io.Writer) int {
 			defer func() {
 				m.mu.Lock()
 				defer m.mu.Unlock()
 				m.agent = nil
 			}()
-			return inner(ctx, host, stdin, stdout, stderr)
+			return realAgent(ctx, host, stdin, stdout, stderr)
 		}
+		m.killedAtRest()
 		r := m.backUp(t, nil)
 		assert.ErrorContains(t, r.err, "somebody removed its container")
 		assert.Equal(t, failure.KindOf(r.err), failure.Failed, "%v", r.err)
@@ -140,10 +85,10 @@ func TestAnAgentThatSomebodyRemovedIsAnAgentThatDied(t *testing.T) {
 func TestAPhaseInWhichTheAgentDiedIsNotSaidToBeDone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		m.program = diesAfterProgress
 		m.before = func(call string) error {
 			if call == "stop ucp-kv" {
 				time.Sleep(2 * time.Second) // long enough for a report of how far it came
+				m.kill()
 			}
 			return nil
 		}

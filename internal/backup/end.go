@@ -9,10 +9,12 @@ import (
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
 // endByHand gives an agent that may still be bringing UCP back the time for it: killing it would leave UCP at rest. While
-// it is not known that UCP is back, nothing is to be typed here: the agent's log is what the next backup goes by.
+// it is not known that UCP is back, nothing is to be typed here: the agent's journal is what the next backup goes by.
 func (b *backup) endByHand() string {
 	if b.settled() {
 		return "docker stop --time 900 " + engine.AgentName + "; docker rm " + engine.AgentName
@@ -23,44 +25,86 @@ func (b *backup) endByHand() string {
 // settled tells that nothing rests because of this run: nothing was ordered, or UCP is known to be back.
 func (b *backup) settled() bool { return !b.touched || b.agent.back }
 
-// settleDead brings UCP back from here when the agent is dead and was not heard to have done so. An agent that cannot be
-// reached may be alive, and is left to bring UCP back by itself.
+// stays tells that what is on the manager is left there: for the archive's sake, for the agent's, which has something to
+// put right, or because nobody knows how it stands.
+func (b *backup) stays() bool { return b.kept || b.held || b.agent != nil && b.agent.away }
+
+// settleDead brings UCP back from here when the agent is dead for good, and was not heard to have done so. An agent that
+// cannot be reached may be alive, and one that the engine is about to start again soon is: either is left to bring UCP
+// back by itself.
 func (b *backup) settleDead(ctx context.Context) error {
-	if b.settled() || b.tookOver {
+	if !b.touched || b.tookOver || b.agent.last != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
 	defer cancel()
-	_, dead, err := b.agent.agent.Exited(ctx)
-	if err != nil && !cerrdefs.IsNotFound(err) || err == nil && !dead {
+	if b.agent.restless {
+		if err := b.agent.agent.Stop(ctx); err != nil {
+			return err
+		}
+	}
+	now, err := look(ctx, b.engine, b.agent.agent)
+	if err != nil && !cerrdefs.IsNotFound(err) || err == nil && !now.ended {
 		return nil
 	}
-	if err == nil && b.agent.readRest(ctx) == nil && b.settled() {
+	if err == nil && b.agent.readRest(ctx) == nil && b.agent.last != nil {
 		return nil
 	}
 	b.tookOver = true
-	b.talk.Warn("the agent on the manager died; bringing UCP back from here")
-	if err := b.agent.plan.TakeOver(ctx, b.engine, enginePatience); err != nil {
-		return broughtBack(err)
+	if !b.agent.back {
+		b.talk.Warn("the agent on the manager died; bringing UCP back from here")
+		if err := b.agent.plan.TakeOver(ctx, b.engine, enginePatience); err != nil {
+			return broughtBack(err)
+		}
+		b.agent.back = true
 	}
-	b.agent.back = true
+	b.release(ctx, b.instance.Node.ID)
 	return nil
+}
+
+// letGo dismisses an agent that could not take the node's label off. It tries once more. When that is in vain it stays,
+// and the engine starts it again and again until there is a leader; unless a file that it needs for that is gone.
+func (b *backup) letGo(ctx context.Context) error {
+	if b.agent.last == nil || !b.agent.last.Held {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	node := b.instance.Node
+	if b.direct { // FILE.part has another name now
+		b.unreleased = node.ID
+		return nil
+	}
+	before, err := look(ctx, b.engine, b.agent.agent)
+	if !b.kept {
+		err = errors.Join(err, b.agent.send(agent.Job{Clean: true}))
+	}
+	if b.agent.hangUp(); err == nil && b.agent.settles(ctx, before) {
+		return nil
+	}
+	b.held = true
+	return failure.NeedsAttention(
+		fmt.Errorf("UCP's reconcilers on %s stay told to hold still, for want of a leader of the swarm; container %s stays on the manager and tells them to go on when there is one",
+			node.Name, engine.AgentName),
+		"or when there is one: "+releaseByHand(node.ID))
 }
 
 // removeAgent removes the agent's container; out of a spool that is the operator's own volume it first takes what is
 // ours.
 func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error {
-	if b.agent == nil {
+	switch {
+	case b.agent == nil:
 		return container.Remove(ctx)
+	case b.stays():
+		return b.agent.hangUp()
 	}
-	emptied := !b.ownSpool && b.settled() && b.emptySpool(ctx)
+	emptied := b.settled() && b.dismissed(ctx)
 	if err := errors.Join(b.endAgent(ctx), b.settleDead(ctx)); err != nil {
 		return err
 	}
 	if !b.settled() {
-		return fmt.Errorf("container %s stays: by its log the next docker ucp backup brings back what rests, and clears up", engine.AgentName)
+		return fmt.Errorf("container %s stays: by its journal the next docker ucp backup brings back what rests, and clears up", engine.AgentName)
 	}
-	if !b.ownSpool && !emptied {
+	if ordered := b.touched || b.opts.Resume; ordered && !b.ownSpool && !emptied {
 		if err := b.cleanSpool(ctx, b.image, b.opts.Spool); err != nil {
 			return err
 		}
@@ -68,10 +112,14 @@ func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error
 	return container.Remove(ctx)
 }
 
-// emptySpool has the agent that is still there empty our folder in the spool. Not every agent can: one that did not
-// finish ends by itself, having emptied it, and one whose connection broke hears nothing.
-func (b *backup) emptySpool(ctx context.Context) bool {
-	if b.agent.send(agent.Job{Clean: true}) != nil {
+// dismissed tells an agent that waits for it that all is done, and reports whether it emptied the spool. One whose
+// connection broke hears nothing.
+func (b *backup) dismissed(ctx context.Context) bool {
+	if b.agent.last == nil && !b.agent.waits {
+		return false
+	}
+	told := b.agent.send(agent.Job{Clean: true})
+	if b.agent.hangUp() != nil || told != nil {
 		return false
 	}
 	status, err := awaitEnd(ctx, b.agent.agent)
@@ -80,15 +128,26 @@ func (b *backup) emptySpool(ctx context.Context) bool {
 
 // removeSpool removes the spool's volume, unless it is the operator's.
 func (b *backup) removeSpool(ctx context.Context) error {
-	if !b.ownSpool || !b.settled() { // or the agent's container, which stays, still holds it
+	if !b.ownSpool || !b.settled() || b.stays() { // or the agent's container, which stays, still holds it
 		return nil
 	}
 	return b.engine.RemoveVolume(ctx, b.opts.Spool)
 }
 
-// endAgent makes sure that the agent has ended: one that waits ends with its input, one at work is told to.
+func (b *backup) removeImage(ctx context.Context) error {
+	if b.stays() {
+		return nil
+	}
+	return b.engine.RemoveImage(ctx, b.image)
+}
+
+// endAgent makes sure that the agent has ended: one that has had its last word is not started again either, and one at
+// work is told to end and waited for.
 func (b *backup) endAgent(ctx context.Context) error {
-	told := errors.Join(b.agent.stdin.Close(), b.agent.agent.Terminate(ctx))
+	if b.agent.last != nil {
+		return errors.Join(b.agent.hangUp(), b.agent.agent.Stop(ctx))
+	}
+	told := errors.Join(b.agent.hangUp(), b.agent.agent.Terminate(ctx))
 	if _, err := awaitEnd(ctx, b.agent.agent); err != nil {
 		return errors.Join(told, err)
 	}
@@ -109,4 +168,12 @@ func awaitEnd(ctx context.Context, agent *engine.Agent) (status int, err error) 
 			return 0, fmt.Errorf("wait for the end of container %s: %w", engine.AgentName, err)
 		}
 	}
+}
+
+// releaseAtLast is the last try to let UCP's reconcilers on the node go to work again, before a person is asked.
+func (b *backup) releaseAtLast(ctx context.Context) error {
+	if b.unreleased == "" {
+		return nil
+	}
+	return ucp.Release(ctx, b.engine.API(), b.unreleased)
 }

@@ -9,7 +9,6 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 
-	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 )
 
@@ -27,11 +26,11 @@ const steadyTime = 10 * time.Second
 // errNoLastWord ends a phase that the agent did not end.
 var errNoLastWord = errors.New("the agent ended")
 
-// follow reads events until enough says so or the agent has ended. A connection that breaks is made anew: the log is
-// read again, and what was seen is skipped.
+// follow reads events until enough says so or the agent has ended for good. A connection that breaks is made anew: the
+// log is read again, and what was seen is skipped. An agent that dies is followed into its next life.
 func (c *conversation) follow(ctx context.Context, enough func() bool) (err error) {
 	defer func() { c.endPhase(errors.Join(err, errNoLastWord)) }()
-	var lost time.Time
+	var p patience
 	for {
 		seen, began := c.heard, time.Now()
 		connected, broke := c.read(ctx, enough)
@@ -41,33 +40,67 @@ func (c *conversation) follow(ctx context.Context, enough func() bool) (err erro
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		_, exited, unreachable := c.agent.Exited(ctx)
+		now, unreachable := look(ctx, c.engine, c.agent)
 		switch {
 		case cerrdefs.IsNotFound(unreachable):
 			c.said.WriteString("somebody removed its container")
 			return nil
-		case unreachable == nil && exited:
+		case unreachable == nil && now.ended:
 			return c.readRest(ctx)
 		case c.heard > seen, connected && time.Since(began) > steadyTime:
-			lost = time.Time{}
+			p.lost, p.length = time.Time{}, 0
 		}
 		broke = errors.Join(broke, unreachable)
-		if broke != nil && lost.IsZero() {
-			lost = time.Now()
+		if p.lose(broke) {
 			c.talk.Warn("the connection to the engine broke; the agent goes on there, trying again")
 		}
-		if broke != nil && time.Since(lost) > reconnectLimit {
+		switch {
+		case over(p.lost):
 			return c.lost(broke)
+		case p.tire(now):
+			c.restless = true
+			return errors.New("the agent on the manager died, was started again, and does not come to an end")
 		}
-		length := endingPause
-		if broke != nil {
-			length = reconnectPause
-		}
-		if err := pause(ctx, length); err != nil {
+		if err := pause(ctx, p.next(broke)); err != nil {
 			return err
 		}
 	}
 }
+
+// patience is what is left of it.
+type patience struct {
+	lost   time.Time // since when there is no connection; zero while there is one
+	died   time.Time // when the agent was first seen to have died; it then lives again, and says how that ends
+	length time.Duration
+}
+
+// lose reports whether the connection has just been lost.
+func (p *patience) lose(broke error) bool {
+	first := broke != nil && p.lost.IsZero()
+	if first {
+		p.lost = time.Now()
+	}
+	return first
+}
+
+// tire reports whether an agent that died has had time enough to put everything right in its next lives.
+func (p *patience) tire(now standing) bool {
+	if p.died.IsZero() && (now.restarting || now.restarts > 0) {
+		p.died = time.Now()
+	}
+	return over(p.died)
+}
+
+// next is how long to wait: of a container that has just ended, or is about to begin, the engine ends the log early.
+func (p *patience) next(broke error) time.Duration {
+	p.length = min(max(2*p.length, endingPause), reconnectPause)
+	if broke != nil {
+		p.length = reconnectPause
+	}
+	return p.length
+}
+
+func over(since time.Time) bool { return !since.IsZero() && time.Since(since) > reconnectLimit }
 
 func pause(ctx context.Context, length time.Duration) error {
 	select {
@@ -104,10 +137,12 @@ func (c *conversation) fromTheStart() {
 	c.place = 0
 }
 
+// lost gives up. What is on the manager is left to the agent, and to whoever comes back.
 func (c *conversation) lost(err error) error {
+	c.away = true
 	return failure.NeedsAttention(
-		fmt.Errorf("the engine cannot be reached any more; an agent that still lives there brings UCP back by itself: %w", err),
-		"when the engine answers again: docker logs "+engine.AgentName+"; what still rests then: "+startByHand(c.plan, c.names()))
+		fmt.Errorf("the engine cannot be reached any more; the agent there brings UCP back by itself, also when its engine is started anew: %w", err),
+		"when the engine answers again, to see to UCP and fetch the archive: docker ucp backup --resume FILE")
 }
 
 // maxLine bounds a line of an agent's log, and maxSaid what is kept of its other words: a log may be anybody's.

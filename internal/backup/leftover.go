@@ -12,8 +12,6 @@ import (
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
-
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
@@ -32,11 +30,9 @@ const (
 // leftover is what another run has on the manager.
 type leftover struct {
 	*engine.Found
-	restarting bool      // dead, and the engine is about to start it again
-	created    bool      // never started
-	now        time.Time // on the engine's clock
-	spool      string    // the volume that it has as its spool
-	ownSpool   bool      // a backup made that volume
+	standing
+	now      time.Time // on the engine's clock
+	ownSpool bool      // a backup made the volume that it has as its spool
 
 	journal *agent.Journal // what must be put right; nil for nothing
 	orphan  bool           // the journal's own agent is dead, and its next life is putting it right
@@ -56,14 +52,14 @@ func (b *backup) settleLeftover(ctx context.Context) error {
 	if err := b.setRight(ctx, left); err != nil {
 		return err
 	}
-	if err := b.refuseWaiting(left); err != nil {
+	if err := b.refuseWaiting(ctx, left); err != nil {
 		return err
 	}
 	b.talk.Say("removing what an earlier backup left on the manager, started by %s", left.StartedBy)
 	return b.removeLeftover(ctx, left)
 }
 
-// findLeftover returns nil when there is nothing, and refuses when another run is at work.
+// findLeftover returns nil when there is nothing, or nothing any more, and refuses when another run is at work.
 func (b *backup) findLeftover(ctx context.Context) (*leftover, error) {
 	found, err := b.engine.FindAgent(ctx)
 	if err != nil || found == nil {
@@ -73,47 +69,48 @@ func (b *backup) findLeftover(ctx context.Context) (*leftover, error) {
 		return nil, failure.Refuse(fmt.Errorf("a container on this manager is named %s and is none of ours", engine.AgentName),
 			"rename it with: docker rename "+engine.AgentName+" NAME")
 	}
-	left := &leftover{Found: found}
-	if left.now, err = b.engine.Clock(ctx); err == nil {
-		err = b.look(ctx, left)
+	left, err := b.lookAt(ctx, found)
+	if err == nil && left != nil && left.busy() {
+		return nil, left.refuseBusy()
 	}
-	if err == nil {
-		err = left.readPapers(ctx, b.engine)
-	}
-	switch {
-	case cerrdefs.IsNotFound(err): // its own run has just removed it
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case left.busy():
-		return nil, failure.Refuse(
-			fmt.Errorf("another backup is running on this manager since %s, started by %s", found.Since.Local().Format(time.DateTime), found.StartedBy),
-			"see what it does: docker logs --follow "+engine.AgentName)
-	}
-	return left, nil
+	return left, err
 }
 
-// look reads what FindAgent does not tell.
-func (b *backup) look(ctx context.Context, left *leftover) error {
-	inspected, err := b.engine.API().ContainerInspect(ctx, left.ID)
-	if err != nil {
-		return fmt.Errorf("inspect container %s: %w", engine.AgentName, err)
-	}
-	if inspected.ContainerJSONBase != nil && inspected.State != nil {
-		left.restarting = inspected.State.Restarting
-		left.created = inspected.State.Status == container.StateCreated
-	}
-	for _, mount := range inspected.Mounts {
-		if mount.Destination == engine.SpoolPath {
-			left.spool = mount.Name
-			left.ownSpool, err = b.isOurs(ctx, mount.Name)
-		}
+// refuseBusy leaves a run at work alone. One that has finished waits to be fetched from, or for a connection that broke
+// and that its engine has not missed yet.
+func (l *leftover) refuseBusy() error {
+	err := failure.Refuse(
+		fmt.Errorf("another backup is running on this manager since %s, started by %s", l.Since.Local().Format(time.DateTime), l.StartedBy),
+		"see what it does: docker logs --follow "+engine.AgentName)
+	if l.receipt != nil && l.journal == nil {
+		err = failure.WithHint(err, "its archive is finished; if nobody is fetching it: docker stop "+engine.AgentName+"; docker ucp backup --resume FILE")
 	}
 	return err
 }
 
+func (b *backup) lookAt(ctx context.Context, found *engine.Found) (left *leftover, err error) {
+	left = &leftover{Found: found}
+	if left.now, err = b.engine.Clock(ctx); err != nil {
+		return nil, err
+	}
+	left.standing, err = look(ctx, b.engine, found.Agent)
+	if b.engine.IsGone(err) { // its own run has just removed it
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if left.ownSpool, err = b.isOurs(ctx, left.spool); err != nil {
+		return nil, err
+	}
+	return left, b.readPapers(ctx, left)
+}
+
 // isOurs tells a volume that a backup made, this one or an earlier one, from the operator's own.
 func (b *backup) isOurs(ctx context.Context, volume string) (bool, error) {
+	if volume == "" {
+		return false, nil
+	}
 	inspected, err := b.engine.API().VolumeInspect(ctx, volume)
 	if cerrdefs.IsNotFound(err) {
 		return false, nil
@@ -125,17 +122,28 @@ func (b *backup) isOurs(ctx context.Context, volume string) (bool, error) {
 	return labelled, nil
 }
 
-// readPapers reads the journal first: the next life of a dead agent may be renaming it to the orphan right now.
-func (l *leftover) readPapers(ctx context.Context, eng *engine.Engine) error {
-	journal, err := readPaper[agent.Journal](ctx, eng, l.Agent, agent.JournalInSpool)
+// readPapers reads them out of the agent's own container, unless that mounts a file of the machine: when the file is
+// gone, nothing can be copied out of it.
+func (b *backup) readPapers(ctx context.Context, left *leftover) error {
+	if left.output && left.spool != "" {
+		return b.engine.ReadSpool(ctx, left.Image, b.opts.StartedBy, left.spool, func(from *engine.Agent) error {
+			return left.read(ctx, b.engine, from)
+		})
+	}
+	return left.read(ctx, b.engine, left.Agent)
+}
+
+// read reads the journal first: the next life of a dead agent may be renaming it to the orphan right now.
+func (l *leftover) read(ctx context.Context, eng *engine.Engine, from *engine.Agent) error {
+	journal, err := readPaper[agent.Journal](ctx, eng, from, agent.JournalInSpool)
 	if err != nil {
 		return err
 	}
-	orphan, err := readPaper[agent.Journal](ctx, eng, l.Agent, agent.OrphanInSpool)
+	orphan, err := readPaper[agent.Journal](ctx, eng, from, agent.OrphanInSpool)
 	if err != nil {
 		return err
 	}
-	if l.receipt, err = readPaper[agent.Receipt](ctx, eng, l.Agent, agent.ReceiptInSpool); err != nil {
+	if l.receipt, err = readPaper[agent.Receipt](ctx, eng, from, agent.ReceiptInSpool); err != nil {
 		return err
 	}
 	l.journal, l.orphan = journal, orphan != nil
@@ -184,7 +192,7 @@ func (b *backup) refuseDry(ctx context.Context, left *leftover) error {
 		return failure.Refuse(
 			fmt.Errorf("UCP is at rest: an earlier backup, started by %s, died and left %d containers down; the next backup brings them back first", left.StartedBy, len(down)),
 			"take a backup, or: "+startByHand(&left.journal.Plan, down))
-	case left.receipt != nil && left.delivered() == "":
+	case left.receipt != nil && left.delivered(ctx) == "":
 		return b.waiting(left, "; a dry run leaves it alone")
 	default:
 		return failure.Refuse(
@@ -215,11 +223,11 @@ func (b *backup) downOf(ctx context.Context, left *leftover) (names []string, er
 
 // refuseWaiting stops a backup in whose way a finished archive lies, where somebody can be asked for it, or its own
 // plugin may still come back; otherwise the archive makes way.
-func (b *backup) refuseWaiting(left *leftover) error {
+func (b *backup) refuseWaiting(ctx context.Context, left *leftover) error {
 	if left.receipt == nil {
 		return nil
 	}
-	if place := left.delivered(); place != "" {
+	if place := left.delivered(ctx); place != "" {
 		b.talk.Say("the earlier backup's archive is in its place: %s", place)
 		return nil
 	}
@@ -252,15 +260,16 @@ func (b *backup) waiting(left *leftover, more string) error {
 
 // delivered returns the file in which an archive lies that the operator's machine holds already, under its own name: its
 // run died after the very last step. Empty for none.
-func (l *leftover) delivered() string {
+func (l *leftover) delivered(ctx context.Context) string {
 	output := l.receipt.Output
 	if output == "" {
 		return ""
 	}
-	_, err := os.Lstat(output + ".part")
-	file, there := os.Lstat(output)
-	if errors.Is(err, fs.ErrNotExist) && there == nil && file.Size() == l.receipt.Result.Size {
-		return output
+	if _, err := os.Lstat(output + ".part"); !errors.Is(err, fs.ErrNotExist) {
+		return ""
 	}
-	return ""
+	if _, err := digestOf(ctx, output, &l.receipt.Result); err != nil {
+		return ""
+	}
+	return output
 }

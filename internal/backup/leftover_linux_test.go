@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,35 +11,64 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/mount"
-	"github.com/docker/docker/pkg/stdcopy"
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
 
+	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
-// leave puts an agent of an earlier run on the manager, with what is in its log.
-func (m *manager) leave(tb testing.TB, state, spool string, log ...string) {
+// leave puts an agent of an earlier run on the manager, with a spool in which it left papers.
+func (m *manager) leave(tb testing.TB, state, spool string, papers ...paper) {
 	tb.Helper()
 	m.images = append(m.images, "docker-ucp/agent:old")
 	m.agent = &box{
 		id: "agent-old", image: "docker-ucp/agent:old", labels: map[string]string{engine.LabelStartedBy: "root@cron"},
-		created: time.Now().Add(-time.Hour), state: state, grown: make(chan struct{}),
-		mounts: []mount.Mount{{Type: mount.TypeVolume, Source: spool, Target: engine.SpoolPath}},
+		created: time.Now().Add(-time.Hour), ended: time.Now().Add(-time.Hour), state: state, grown: make(chan struct{}),
+		mounts: []mount.Mount{{Type: mount.TypeVolume, Source: spool, Target: engine.SpoolPath}}, policy: true,
 	}
-	out := stdcopy.NewStdWriter(m.agent, stdcopy.Stdout)
-	for _, line := range log {
-		_, err := out.Write([]byte(line + "\n"))
-		assert.NilError(tb, err)
+	if _, found := m.labels[spool]; !found {
+		m.add(tb, spool, map[string]string{engine.LabelStartedBy: "root@cron"})
+	}
+	for _, p := range papers {
+		m.write(tb, filepath.Join(spool, p.name), p.content)
 	}
 }
 
-const (
-	quiescing = `{"seq":2,"type":"quiescing","plan":{"waves":[[{"id":"ucp-agent","name":"ucp-agent","action":"pause"}],[{"id":"ucp-kv","name":"ucp-kv","action":"stop"}]]}}`
-	resumed   = `{"seq":3,"type":"resumed","downtime":4000}`
-	halfUp    = `{"seq":3,"type":"resumed","downtime":4000,"not_resumed":["ucp-kv"]}`
-)
+// write makes a file in a volume.
+func (m *manager) write(tb testing.TB, name string, content []byte) {
+	tb.Helper()
+	at := filepath.Join(m.volumes, name)
+	assert.NilError(tb, os.MkdirAll(filepath.Dir(at), 0o700))
+	assert.NilError(tb, os.WriteFile(at, content, 0o600))
+}
+
+// paper is a file that an agent leaves in its spool.
+type paper struct {
+	name    string
+	content []byte
+}
+
+func written(name string, value any) paper {
+	content, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return paper{name, content}
+}
+
+// atRest is the journal of a run that brought two containers to rest.
+func atRest() agent.Journal {
+	return agent.Journal{EngineID: "ENGINE:ONE", Node: "node1", By: "root@cron", Plan: quiesce.Plan{Waves: [][]quiesce.Target{
+		{{ID: "ucp-agent", Name: "ucp-agent", Action: quiesce.Pause}}, {{ID: "ucp-kv", Name: "ucp-kv", Action: quiesce.Stop}},
+	}}}
+}
+
+func journal() paper { return written(agent.JournalInSpool, atRest()) }
+func orphan() paper  { return written(agent.OrphanInSpool, atRest()) }
 
 func TestARunningBackupIsNotDisturbed(t *testing.T) {
 	tests := map[string]struct {
@@ -53,7 +83,7 @@ func TestARunningBackupIsNotDisturbed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				m := newManager(t)
-				m.leave(t, test.state, DefaultSpool, quiescing)
+				m.leave(t, test.state, DefaultSpool, journal())
 				m.agent.created = time.Now().Add(-test.age)
 				before := m.agent
 				r := m.backUp(t, nil)
@@ -89,37 +119,44 @@ func TestAnAgentThatIsJustBeingRemovedIsNoHindrance(t *testing.T) {
 func TestWhatADeadRunLeftIsSetRightFirst(t *testing.T) {
 	tests := map[string]struct {
 		state  string
-		log    []string
-		moved  []string // before the backup's own six calls
-		warned bool
+		papers []paper
+		atRest bool
 	}{
 		"never started":                       {state: "created"},
-		"ended before it touched anything":    {state: "exited", log: []string{`{"seq":1,"type":"surveyed"}`}},
-		"died with UCP at rest":               {state: "exited", log: []string{quiescing}, moved: []string{"start ucp-kv", "unpause ucp-agent"}, warned: true},
-		"ended with UCP back":                 {state: "exited", log: []string{quiescing, resumed}},
-		"ended with a container that is down": {state: "exited", log: []string{quiescing, halfUp}, moved: []string{"start ucp-kv", "unpause ucp-agent"}, warned: true},
+		"ended before it touched anything":    {state: "exited"},
+		"died with UCP at rest":               {state: "exited", papers: []paper{journal()}, atRest: true},
+		"died again while it brought it back": {state: "exited", papers: []paper{orphan()}, atRest: true},
+		"and is about to be started again":    {state: "restarting", papers: []paper{journal()}, atRest: true},
+		"in vain and again":                   {state: "restarting", papers: []paper{orphan()}, atRest: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				m := newManager(t)
-				m.add(t, DefaultSpool, map[string]string{engine.LabelStartedBy: "root@cron"})
-				m.leave(t, test.state, DefaultSpool, test.log...)
-				if test.moved != nil {
+				m.leave(t, test.state, DefaultSpool, test.papers...)
+				var first []string // moved before the backup's own six calls
+				if test.atRest {
 					m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
+					m.hold("root@cron")
+					first = []string{"start ucp-kv", "unpause ucp-agent"}
 				}
 				r := m.backUp(t, func(r *run) { r.opts.Spool = "another" })
 				assert.NilError(t, r.err)
 				r.assertArchive(t)
 				m.assertUntouched(t)
 				moved := m.moved()
-				assert.DeepEqual(t, moved[:len(moved)-6], append([]string{}, test.moved...))
+				assert.DeepEqual(t, moved[:len(moved)-6], append([]string{}, first...))
 				said := r.talk.String()
-				assert.Equal(t, strings.Contains(said, "an earlier backup, started by root@cron, died and left UCP at rest"), test.warned)
+				assert.Equal(t, strings.Contains(said, "an earlier backup, started by root@cron, died and left UCP at rest"), test.atRest)
 				assert.Check(t, cmp.Contains(said, "removing what an earlier backup left on the manager, started by root@cron"))
 			})
 		})
 	}
+}
+
+// hold sets the labels by which UCP's reconcilers are told to leave the node alone.
+func (m *manager) hold(by string) {
+	m.node.Spec.Labels = map[string]string{ucp.LabelAgentPause: "true", ucp.LabelHeldBy: by}
 }
 
 func TestALeftoverInTheOperatorsVolumeIsTakenOutAndTheVolumeStays(t *testing.T) {
@@ -153,8 +190,8 @@ func TestALeftoverThatCannotBeEmptiedIsToldAndDoesNotStopTheBackup(t *testing.T)
 		m.add(t, "large-disk", nil)
 		m.leave(t, "exited", "large-disk")
 		m.before = func(call string) error {
-			if call == "start agent" && m.agent.id == "agent-old" {
-				return errors.New("bind source path does not exist: /backup/ucp.tar.part")
+			if call == "start task clean" {
+				return errors.New("no space left on device")
 			}
 			return nil
 		}
@@ -179,7 +216,7 @@ func TestASpoolThatARunLeftWithoutItsAgentIsRemoved(t *testing.T) {
 func TestALeftoverThatKeepsUCPDownStopsTheBackup(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		m.leave(t, "exited", DefaultSpool, quiescing)
+		m.leave(t, "exited", DefaultSpool, journal())
 		m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
 		m.before = func(call string) error {
 			if call == "unpause ucp-agent" {
@@ -198,7 +235,8 @@ func TestALeftoverThatKeepsUCPDownStopsTheBackup(t *testing.T) {
 func TestADryRunLeavesALeftoverAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		m.leave(t, "exited", DefaultSpool, quiescing)
+		m.leave(t, "exited", DefaultSpool, journal())
+		m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
 		r := m.backUp(t, func(r *run) { r.opts.DryRun = true })
 		assertRefused(t, r.err, "take a backup, or: docker start ucp-kv; docker unpause ucp-agent")
 		assert.ErrorContains(t, r.err, "UCP is at rest")

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
@@ -23,6 +25,7 @@ import (
 	"github.com/docker/docker/client"
 	"gotest.tools/v3/assert"
 
+	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 )
 
@@ -51,10 +54,17 @@ type manager struct {
 	streams []*logStream
 	agent   *box                // our container; nil for none
 	program program             // what the agent's container runs
+	hear    func(agent.Event)   // called when the agent has said so
 	cut     func(read int) bool // breaks a log stream that has been read so far
 	spoil   func(content []byte) []byte
 	binds   func(path string) bool // which files the engine's machine has
 	next    int
+	conns   []net.Conn       // the plugin's ends of what it is attached to
+	tasks   map[string]*task // by ID
+	perform func(args []string) (output string, status int)
+	node    swarm.Node
+	leader  bool // the swarm has one
+	gone    bool // the engine gives nobody an answer
 }
 
 func newManager(tb testing.TB) *manager {
@@ -63,6 +73,7 @@ func newManager(tb testing.TB) *manager {
 		host: remoteHost, volumes: tb.TempDir(), program: realAgent,
 		states: map[string]string{"ucp-agent": "running", "ucp-controller": "running", "ucp-kv": "running", "ucp-old": "exited"},
 		labels: map[string]map[string]string{"ucp-kv": nil, "ucp-node-certs": nil},
+		tasks:  map[string]*task{}, node: swarm.Node{ID: "node1"}, leader: true,
 	}
 	for name, content := range map[string]string{
 		"ucp-kv/snap/db": strings.Repeat("etcd", 50_000), "ucp-node-certs/private/key": "secret of UCP",
@@ -91,6 +102,8 @@ func (m *manager) assertUntouched(tb testing.TB) {
 	})
 	assert.Check(tb, m.agent == nil, "the agent's container is left")
 	assert.Equal(tb, len(m.images), 0, "left: %v", m.images)
+	assert.Equal(tb, len(m.tasks), 0, "left: %v", m.tasks)
+	assert.Equal(tb, len(m.node.Spec.Labels), 0, "left: %v", m.node.Spec.Labels)
 	assert.DeepEqual(tb, slices.Sorted(maps.Keys(m.labels)), []string{"ucp-kv", "ucp-node-certs"})
 }
 
@@ -116,11 +129,12 @@ func (m *manager) call(ctx context.Context, words ...string) error {
 	m.mu.Lock()
 	m.calls = append(m.calls, call)
 	hooks := []func(string) error{m.before, m.wire}
-	down := m.down
-	m.mu.Unlock()
-	if ctx.Value(fromAgent{}) != nil {
-		hooks, down = hooks[:1], false
+	down := m.down || m.gone
+	life, byAgent := ctx.Value(fromAgent{}).(*life)
+	if byAgent {
+		hooks, down = hooks[:1], m.gone
 	}
+	m.mu.Unlock()
 	if down {
 		return errors.New("connection refused")
 	}
@@ -132,6 +146,9 @@ func (m *manager) call(ctx context.Context, words ...string) error {
 			return err
 		}
 	}
+	if byAgent && life.isDead() {
+		return errDead
+	}
 	return ctx.Err()
 }
 
@@ -142,6 +159,7 @@ func (m *manager) setDown(down bool) {
 	m.mu.Unlock()
 	if down {
 		m.breakStreams()
+		m.breakInput()
 	}
 }
 
@@ -154,6 +172,16 @@ func (m *manager) breakStreams() {
 	m.streams = nil
 }
 
+// breakInput ends what the plugin is attached to: the agent's input ends.
+func (m *manager) breakInput() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, conn := range m.conns {
+		_ = conn.Close() // it may have ended
+	}
+	m.conns = nil
+}
+
 func (m *manager) DaemonHost() string    { return m.host }
 func (m *manager) ClientVersion() string { return "1.41" }
 
@@ -163,6 +191,7 @@ func (m *manager) ServerVersion(ctx context.Context) (types.Version, error) {
 
 func (m *manager) Info(ctx context.Context) (system.Info, error) {
 	info := system.Info{ID: "ENGINE:ONE", Name: "manager1", ServerVersion: "20.10.24", OSType: "linux", Architecture: "x86_64"}
+	info.SystemTime = time.Now().UTC().Format(time.RFC3339Nano)
 	info.Swarm = swarm.Info{NodeID: "node1", LocalNodeState: swarm.LocalNodeStateActive, ControlAvailable: true}
 	return info, m.call(ctx, "info")
 }
@@ -192,7 +221,10 @@ func (m *manager) VolumeList(ctx context.Context, _ volume.ListOptions) (volume.
 // volumePassword stands in the options of each volume, as that of a file server may.
 const volumePassword = "hunter2hunter2"
 
-func (m *manager) ContainerList(ctx context.Context, _ container.ListOptions) ([]container.Summary, error) {
+func (m *manager) ContainerList(ctx context.Context, options container.ListOptions) ([]container.Summary, error) {
+	if options.Filters.ExactMatch("label", engine.LabelStartedBy) && options.Filters.Contains("label") {
+		return m.listOurs(ctx)
+	}
 	m.mu.Lock()
 	var list []container.Summary
 	for name, state := range m.states {
@@ -209,7 +241,11 @@ func (m *manager) ContainerList(ctx context.Context, _ container.ListOptions) ([
 }
 
 func (m *manager) ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error) {
-	if err := m.call(ctx, "inspect", id); err != nil {
+	err := m.call(ctx, "inspect", id)
+	if errors.Is(err, errDead) { // so that it soon ends
+		return container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{ID: id, State: &container.State{Running: true}}}, nil
+	}
+	if err != nil {
 		return container.InspectResponse{}, err
 	}
 	m.mu.Lock()
@@ -241,7 +277,10 @@ func (m *manager) move(ctx context.Context, verb, id, state string) error {
 	return nil
 }
 
-func (m *manager) ContainerStop(ctx context.Context, id string, _ container.StopOptions) error {
+func (m *manager) ContainerStop(ctx context.Context, id string, options container.StopOptions) error {
+	if box := m.ours(id); box != nil {
+		return m.stopAgent(ctx, box, options)
+	}
 	return m.move(ctx, "stop", id, "exited")
 }
 
@@ -254,14 +293,24 @@ func (m *manager) ContainerUnpause(ctx context.Context, id string) error {
 }
 
 func (m *manager) ContainerStart(ctx context.Context, id string, _ container.StartOptions) error {
+	if box := m.ours(id); box != nil {
+		if err := m.call(ctx, "start", "agent"); err != nil {
+			return err
+		}
+		return box.start(m)
+	}
+	if task := m.taskOf(id); task != nil {
+		return m.startTask(ctx, task)
+	}
+	return m.move(ctx, "start", id, "running")
+}
+
+// ours returns the agent's container if it has the ID or name.
+func (m *manager) ours(id string) *box {
 	m.mu.Lock()
-	ours := m.agent != nil && m.agent.id == id
-	m.mu.Unlock()
-	if !ours {
-		return m.move(ctx, "start", id, "running")
+	defer m.mu.Unlock()
+	if m.agent != nil && (m.agent.id == id || id == engine.AgentName) {
+		return m.agent
 	}
-	if err := m.call(ctx, "start", "agent"); err != nil {
-		return err
-	}
-	return m.agent.start(m)
+	return nil
 }

@@ -25,7 +25,7 @@ func (b *backup) setRight(ctx context.Context, left *leftover) error {
 		if err := left.Stop(ctx); err != nil {
 			return err
 		}
-		if err := left.readPapers(ctx, b.engine); err != nil || left.journal == nil { // it may have been about to succeed
+		if err := b.readPapers(ctx, left); err != nil || left.journal == nil { // it may have been about to succeed
 			return err
 		}
 	}
@@ -68,7 +68,7 @@ func (b *backup) release(ctx context.Context, node string) {
 		return
 	}
 	b.talk.Warn("UCP's reconcilers on this node stay told to hold still for now: %v", err)
-	b.undo.add(releaseByHand(node), func(ctx context.Context) error { return ucp.Release(ctx, b.engine.API(), node) })
+	b.unreleased = node
 }
 
 // releaseForgotten takes a label off the node that no agent is there any more to take off.

@@ -51,13 +51,22 @@ func (b *backup) openOutput() (err error) {
 	if b.out, err = output.Create(b.opts.Path); err != nil {
 		return err
 	}
-	b.undo.add("rm "+failure.Quote(b.out.Part()), func(context.Context) error { return b.out.Discard() })
+	b.undo.add("rm "+failure.Quote(b.out.Part()), b.discardOutput)
 	if b.localSocket() == "" {
 		return nil
 	}
 	b.nonce = "docker-ucp probe " + rand.Text()
 	_, err = b.out.Write([]byte(b.nonce))
 	return err
+}
+
+// discardOutput removes FILE.part, unless the engine needs it to start an agent again that has UCP to bring back.
+func (b *backup) discardOutput(context.Context) error {
+	if b.mounts && !b.settled() {
+		b.talk.Warn("%s stays: without it the agent cannot be started again", b.out.Part())
+		return nil
+	}
+	return b.out.Discard()
 }
 
 // localSocket returns the path of the socket that the engine is reached over; empty for any other way.
@@ -74,7 +83,7 @@ func (b *backup) startAgent(ctx context.Context) error {
 	image, err := b.engine.ImportAgent(ctx, b.opts.Program)
 	b.image = image
 	if image != "" {
-		b.undo.add("docker image rm "+image, func(ctx context.Context) error { return b.engine.RemoveImage(ctx, image) })
+		b.undo.add("docker image rm "+image, b.removeImage)
 	}
 	if err != nil {
 		return err
@@ -92,7 +101,7 @@ func (b *backup) startAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.agent = &conversation{agent: container, stdin: stdin, talk: b.talk, log: b.opts.Log}
+	b.agent = &conversation{engine: b.engine, agent: container, stdin: stdin, talk: b.talk, log: b.opts.Log}
 	job := agent.Job{EngineID: b.host.engineID, Nonce: b.nonce}
 	for _, volume := range b.instance.Volumes {
 		job.Volumes = append(job.Volumes, volume.Name)
@@ -118,6 +127,7 @@ func (b *backup) createAgent(ctx context.Context, image string) (*engine.Agent, 
 			spec.Socket, spec.Output, spec.OutputOwner = socket, file, os.Geteuid()
 			container, err := b.engine.CreateAgent(ctx, spec)
 			if err == nil {
+				b.mounts = file != ""
 				return container, nil
 			}
 			if !cerrdefs.IsInvalidArgument(err) {
