@@ -103,48 +103,52 @@ func TestAnEngineThatIsSlowIsNotGivenUpOn(t *testing.T) {
 	}
 }
 
+// dyingAt makes the engine die in the middle of starting the controller, and stay away for a while.
+func dyingAt(engine *fakeEngine, died, away time.Duration) {
+	began := time.Now()
+	engine.before = func(_ context.Context, call, id string) error {
+		now := time.Since(began)
+		switch {
+		case call == "start" && id == "controller" && now < died:
+			time.Sleep(died - now)
+			return errors.New("unexpected EOF")
+		case now >= died && now < died+away:
+			return errRefused
+		default:
+			return nil
+		}
+	}
+}
+
 func TestPatienceBeginsWhenTheEngineFallsSilent(t *testing.T) {
-	tests := map[string]struct {
-		away       time.Duration
-		unanswered bool
-	}{
-		"it comes back in time": {4 * time.Second, false},
-		"it stays away":         {time.Hour, true},
+	const died, short = 30 * time.Second, 5 * time.Second
+	allDown := func() (*quiesce.Plan, *fakeEngine) {
+		plan := threeWaves()
+		engine := engineWith(plan)
+		for id := range engine.states {
+			engine.states[id] = exited
+		}
+		return plan, engine
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				plan := threeWaves()
-				engine := engineWith(plan)
-				for id := range engine.states {
-					engine.states[id] = exited
-				}
-				began := time.Now()
-				died := 30 * time.Second // in the middle of starting the controller
-				engine.before = func(ctx context.Context, call, id string) error {
-					now := time.Since(began)
-					if call == "start" && id == "controller" && now < died {
-						time.Sleep(died - now)
-						return errors.New("unexpected EOF")
-					}
-					if now >= died && now < died+test.away {
-						return errRefused
-					}
-					return nil
-				}
-				err := plan.Resume(t.Context(), engine, 5*time.Second)
-				if !test.unanswered {
-					assert.NilError(t, err)
-					assert.Check(t, cmp.Len(engine.notRunning(), 0))
-					return
-				}
-				left := leftBy(t, err)
-				assert.Check(t, left.Unanswered)
-				assert.DeepEqual(t, left.Names(), []string{"ucp-controller", "ucp-agent"})
-				assert.Equal(t, time.Since(began), died+5*time.Second)
-			})
+	t.Run("it comes back in time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			plan, engine := allDown()
+			dyingAt(engine, died, 4*time.Second)
+			assert.NilError(t, plan.Resume(t.Context(), engine, short))
+			assert.Check(t, cmp.Len(engine.notRunning(), 0))
 		})
-	}
+	})
+	t.Run("it stays away", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			plan, engine := allDown()
+			began := time.Now()
+			dyingAt(engine, died, time.Hour)
+			left := leftBy(t, plan.Resume(t.Context(), engine, short))
+			assert.Check(t, left.Unanswered)
+			assert.DeepEqual(t, left.Names(), []string{"ucp-controller", "ucp-agent"})
+			assert.Equal(t, time.Since(began), died+short)
+		})
+	})
 }
 
 func TestAnEngineThatHangsOnOneContainerBringsBackTheOthersAndIsNoSilentOne(t *testing.T) {

@@ -221,9 +221,9 @@ func TestAHoldThatFailedSaysWhetherItMayHoldAllTheSame(t *testing.T) {
 		inspect, update error
 		mayHold         bool
 	}{
-		"nobody could be asked":      {errors.New("rpc error: code = Unknown desc = The swarm does not have a leader."), nil, false},
+		"nobody could be asked":      {errors.New("rpc error: code = Unknown desc = The swarm does not have a leader"), nil, false},
 		"no answer about the node":   {errors.New("rpc error: code = DeadlineExceeded desc = context deadline exceeded"), nil, false},
-		"the leader is lost by then": {nil, errors.New("rpc error: code = Unknown desc = The swarm does not have a leader."), false},
+		"the leader is lost by then": {nil, errors.New("rpc error: code = Unknown desc = The swarm does not have a leader"), false},
 		"no answer to the change":    {nil, errors.New("rpc error: code = DeadlineExceeded desc = context deadline exceeded"), true},
 		"lost while it was made":     {nil, errors.New("rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status"), true},
 		"the node is gone by then":   {nil, fmt.Errorf("node node1 not found: %w", cerrdefs.ErrNotFound), false},
