@@ -15,6 +15,7 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
 // How long UCP may take to be well again, the pause between two looks, the one that it grows to between two questions to
@@ -58,10 +59,11 @@ func (b *backup) noteHealth(ctx context.Context) error {
 
 // awaitHealthy waits until every container of the plan runs, those with a health check are healthy, and the controller
 // answers for UCP as a whole. It looks once at what is well already, and so costs a healthy UCP nothing; what is not well
-// in time is an error of the kind Attention, a line each. When ctx ends it gives up without one: something else says why.
+// in time is an error of the kind Attention, a line each. When ctx ends it gives up with a warning: something else says why.
 //
 // Not waited for are the containers that the agent has named as not running, which have an error already, those of others
-// that are gone or down, which their owners replace, and the health of what was unhealthy before.
+// that are gone or down, which their owners replace, the health of what was unhealthy before, and the peace of what ended
+// again and again.
 func (b *backup) awaitHealthy(ctx context.Context, plan *Plan) error {
 	limited, cancel := context.WithTimeout(ctx, healthLimit)
 	defer cancel()
@@ -78,6 +80,9 @@ func (b *backup) awaitHealthy(ctx context.Context, plan *Plan) error {
 	group.Wait()
 	said.Stop()
 	if ctx.Err() != nil {
+		if names := waitedFor(checks); len(names) > 0 {
+			b.talk.Warn("cancelled before these were seen to be healthy: %s", strings.Join(names, ", "))
+		}
 		return nil
 	}
 	var unwell []error
@@ -183,6 +188,8 @@ func (b *backup) examine(ctx context.Context, target quiesce.Target) error {
 	switch state := inspected.State; {
 	case state.Paused:
 		return failure.NeedsAttention(fmt.Errorf("%s is frozen", target.Name), "docker unpause "+target.Name)
+	case state.Restarting && b.wasRestarting(target):
+		return nil
 	case state.Restarting:
 		return failure.NeedsAttention(fmt.Errorf("%s ends again and again, with status %d", target.Name, state.ExitCode), logs)
 	case !state.Running && target.Owned:
@@ -194,6 +201,13 @@ func (b *backup) examine(ctx context.Context, target quiesce.Target) error {
 		return nil
 	}
 	return judge(target.Name, inspected, logs)
+}
+
+// wasRestarting tells of a container that ended again and again before UCP was touched.
+func (b *backup) wasRestarting(target quiesce.Target) bool {
+	return slices.ContainsFunc(b.instance.Containers, func(c ucp.Container) bool {
+		return c.ID == target.ID && c.State == container.StateRestarting
+	})
 }
 
 // judge goes by the container's own health check.

@@ -97,7 +97,7 @@ func afterwards() (*backup, *ward, *Plan) {
 	w := &ward{looks: map[string]int{}, states: map[string]func() (*container.State, error){}, start: time.Now()}
 	b := &backup{
 		engine: engine.New(w), tasks: w, talk: progress.New(progress.Plain, &w.talk, false), image: "agent:1",
-		instance: &ucp.Instance{ControllerPort: 8080}, agent: &conversation{last: &agent.Event{}},
+		instance: &ucp.Instance{ControllerPort: 8080, Containers: []ucp.Container{{ID: "another", State: "restarting"}}}, agent: &conversation{last: &agent.Event{}},
 	}
 	plan := &Plan{Quiesce: quiesce.Plan{Waves: [][]quiesce.Target{
 		{{ID: "ucp-agent-id", Name: "ucp-agent.x1.y2", Action: quiesce.Pause, Owned: true}},
@@ -212,6 +212,10 @@ func TestNobodyWaitsForWhatAnotherLooksAfterOrKnewBefore(t *testing.T) {
 			b.unwell = []string{"ucp-kv"}
 			w.states["ucp-kv-id"] = always(health(container.Starting, 1))
 		},
+		"what ended again and again before": func(b *backup, w *ward) {
+			b.instance.Containers = []ucp.Container{{ID: "ucp-kv-id", Name: "ucp-kv", State: "restarting"}}
+			w.states["ucp-kv-id"] = always(container.State{Running: true, Restarting: true})
+		},
 		"what the agent named as not running": func(b *backup, w *ward) {
 			b.agent.last.NotResumed = []string{"ucp-kv", "ucp-controller"}
 			w.states["ucp-kv-id"], w.states["ucp-controller-id"] = always(container.State{}), always(container.State{})
@@ -253,7 +257,7 @@ func TestACheckThatRunsSeldomIsAWarning(t *testing.T) {
 	})
 }
 
-func TestACancelEndsTheWaitForHealthAndIsNoErrorOfIts(t *testing.T) {
+func TestACancelEndsTheWaitForHealthAndSaysForWhat(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b, w, plan := afterwards()
 		w.states["ucp-kv-id"] = always(container.State{})
@@ -262,6 +266,7 @@ func TestACancelEndsTheWaitForHealthAndIsNoErrorOfIts(t *testing.T) {
 		time.AfterFunc(7*time.Second, cancel)
 		assert.NilError(t, b.awaitHealthy(ctx, plan))
 		assert.Equal(t, w.since(), 7*time.Second)
+		assert.Check(t, cmp.Contains(w.talk.String(), "warning: cancelled before these were seen to be healthy: ucp-kv, ucp-controller\n"))
 	})
 }
 
