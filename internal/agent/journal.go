@@ -79,7 +79,8 @@ func (s spool) settle() error {
 	return nil
 }
 
-// write puts value into a file of the folder: whole and on the disk, or not at all.
+// write puts value into a file of the folder: whole and on the disk, or not at all. What it leaves of one that failed,
+// tidy removes.
 func (s spool) write(path string, value any) (err error) {
 	defer func() {
 		if err != nil {
@@ -92,10 +93,10 @@ func (s spool) write(path string, value any) (err error) {
 		return err
 	}
 	if err := writeSynced(path+".new", append(line, '\n')); err != nil {
-		return errors.Join(err, removeIfThere(path+".new"))
+		return err
 	}
 	if err := os.Rename(path+".new", path); err != nil {
-		return errors.Join(err, removeIfThere(path+".new"))
+		return err
 	}
 	return errors.Join(syncFolder(s.dir), syncFolder(filepath.Dir(s.dir)))
 }

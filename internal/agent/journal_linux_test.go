@@ -3,6 +3,7 @@ package agent
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -173,49 +174,56 @@ func TestADiskThatFillsUpAfterwardsTakesNothingAway(t *testing.T) {
 }
 
 func TestASilentEngineIsLeftWithinItsPatience(t *testing.T) {
-	tests := map[string]struct{ call, left string }{
-		"told to end while UCP is brought to rest": {"stop c-controller", "journal"},
-		"while the volumes are read":               {"containers", "journal"},
-		"while UCP is brought back":                {"start c-controller", "journal"},
-		"before the node is released":              {"node node-one", "journal"},
+	tests := map[string]string{
+		"while UCP is brought to rest": "stop c-kv",
+		"while the volumes are read":   "containers",
+		"while UCP is brought back":    "start c-controller",
+		"before the node is released":  "node node-one",
 	}
-	for name, test := range tests {
+	for name, call := range tests {
 		for _, clone := range []bool{false, true} {
-			t.Run(name, func(t *testing.T) {
-				inBubble(t, func(t *testing.T) {
-					m := newMachine(t)
-					order := m.order()
-					order.Clone = clone
-					talk := m.start(t)
-					var since time.Time
-					stopped := false
-					m.before = func(call string) error {
-						stopped = stopped || call == "stop c-kv" || call == "stop c-controller" && test.call == call
-						if since.IsZero() && stopped && call == test.call {
-							since = time.Now()
-							talk.cancel(errors.New("terminated"))
-						}
-						if !since.IsZero() {
-							return errors.New("connection refused")
-						}
-						return nil
-					}
-					talk.send(m.job())
-					talk.send(order)
-					assert.NilError(t, talk.wait(), "no last word")
-					assert.Check(t, time.Since(since) <= enginePatience, "it took %s", time.Since(since))
-					assert.Check(t, !slices.Contains(talk.types(), Finished))
-					assert.Check(t, cmp.Contains(talk.last(Warning).Message, "the engine gives no answer"))
-					assert.Check(t, newSpool(m.host.Spool).unsettled())
-
-					m.before = nil
-					assert.ErrorContains(t, m.start(t).end(), "UCP runs again")
-					m.assertUCPRuns(t)
-					m.assertEmptySpool(t)
+			for _, signal := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, with a clone: %t, told to end: %t", name, clone, signal), func(t *testing.T) {
+					inBubble(t, func(t *testing.T) { fallsSilentAt(t, call, clone, signal) })
 				})
-			})
+			}
 		}
 	}
+}
+
+// fallsSilentAt has the engine end at a call after the first container was stopped, and the agent with it or not.
+func fallsSilentAt(t *testing.T, call string, clone, signal bool) {
+	t.Helper()
+	m := newMachine(t)
+	order := m.order()
+	order.Clone = clone
+	talk := m.start(t)
+	var since time.Time
+	stopped := false
+	m.before = func(now string) error {
+		if stopped = stopped || now == "stop c-kv"; stopped && now == call && since.IsZero() {
+			since = time.Now()
+			if signal {
+				talk.cancel(errors.New("terminated"))
+			}
+		}
+		if !since.IsZero() {
+			return errors.New("connection refused")
+		}
+		return nil
+	}
+	talk.send(m.job())
+	talk.send(order)
+	assert.NilError(t, talk.end(), "no last word")
+	assert.Check(t, time.Since(since) <= enginePatience, "it took %s", time.Since(since))
+	assert.Check(t, !slices.Contains(talk.types(), Finished))
+	assert.Check(t, cmp.Contains(talk.last(Warning).Message, "the engine gives no answer"))
+	assert.Check(t, newSpool(m.host.Spool).unsettled())
+
+	m.before = nil
+	assert.ErrorContains(t, m.start(t).end(), "UCP runs again")
+	m.assertUCPRuns(t)
+	m.assertEmptySpool(t)
 }
 
 func TestTheReceiptSaysWhatWasMade(t *testing.T) {

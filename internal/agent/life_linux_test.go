@@ -63,6 +63,7 @@ func diesAt(t *testing.T, step int, clone bool) (steps int) {
 			time.AfterFunc(8*time.Second, func() { left.obeyLate(verb, id) })
 		}
 		failed := left.start(t).end()
+		time.Sleep(10 * time.Second)
 		left.assertUCPRuns(t)
 		if finished {
 			assert.NilError(t, failed, "the last word was said")
@@ -136,6 +137,22 @@ func TestAnEngineThatGivesNoAnswerIsLeftForTheNextLife(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAnEngineThatIsSlowToBeginIsWaitedFor(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := orphaned(t)
+		began := time.Now()
+		m.before = func(string) error {
+			if time.Since(began) < 3*time.Second {
+				return errors.New("connection refused")
+			}
+			return nil
+		}
+		assert.ErrorContains(t, m.start(t).end(), "UCP runs again")
+		m.assertUCPRuns(t)
+		m.assertEmptySpool(t)
+	})
 }
 
 func TestAnEngineThatFallsSilentInALaterLifeIsLeftForTheNext(t *testing.T) {
