@@ -162,8 +162,7 @@ func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 	if err != nil {
 		return nil, errors.Join(err, b.settleDead(ctx), b.letGo(ctx))
 	}
-	healthy := make(chan error, 1)
-	go func() { healthy <- b.awaitHealthy(ctx, plan) }()
+	healthy := b.watchHealth(ctx, plan)
 	digest, err := b.deliver(ctx, done.Result)
 	left := errors.Join(notResumed(&plan.Quiesce, done.NotResumed), <-healthy, b.letGo(ctx))
 	if err != nil {

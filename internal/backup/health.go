@@ -57,17 +57,23 @@ func (b *backup) noteHealth(ctx context.Context) error {
 	return nil
 }
 
-// awaitHealthy waits until every container of the plan runs, those with a health check are healthy, and the controller
-// answers for UCP as a whole. It looks once at what is well already, and so costs a healthy UCP nothing; what is not well
-// in time is an error of the kind Attention, a line each. When ctx ends it gives up with a warning: something else says why.
+// watchHealth waits, beside whatever else is done, until every container of the plan runs, those with a health check are
+// healthy, and the controller answers for UCP as a whole; then it sends one error, or nil. It looks once at what is well
+// already, and so costs a healthy UCP nothing; what is not well in time is an error of the kind Attention, a line each. When
+// ctx ends it gives up with a warning: something else says why.
 //
 // Not waited for are the containers that the agent has named as not running, which have an error already, those of others
 // that are gone or down, which their owners replace, the health of what was unhealthy before, and the peace of what ended
 // again and again.
-func (b *backup) awaitHealthy(ctx context.Context, plan *Plan) error {
+func (b *backup) watchHealth(ctx context.Context, plan *Plan) <-chan error {
+	checks, done := b.checks(&plan.Quiesce), make(chan error, 1)
+	go func() { done <- b.awaitHealthy(ctx, checks) }()
+	return done
+}
+
+func (b *backup) awaitHealthy(ctx context.Context, checks []*check) error {
 	limited, cancel := context.WithTimeout(ctx, healthLimit)
 	defer cancel()
-	checks := b.checks(&plan.Quiesce)
 	var group sync.WaitGroup
 	for _, c := range checks {
 		group.Go(func() { c.until(limited) })

@@ -111,7 +111,7 @@ func TestAUCPThatIsWellIsLookedAtOnceAndCostsNoTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b, w, plan := afterwards()
 		w.states["ucp-kv-id"] = always(health(container.Healthy, 0))
-		assert.NilError(t, b.awaitHealthy(t.Context(), plan))
+		assert.NilError(t, <-b.watchHealth(t.Context(), plan))
 		assert.Equal(t, w.since(), time.Duration(0))
 		assert.DeepEqual(t, w.looks, map[string]int{"ucp-agent-id": 1, "ucp-controller-id": 1, "ucp-kv-id": 1})
 		assert.Equal(t, w.pings, 1)
@@ -159,7 +159,7 @@ func TestWhatIsNotWellInTimeNeedsAPersonAndACommand(t *testing.T) {
 					w.ping = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 				}
 				w.states[test.id] = test.state
-				err := b.awaitHealthy(t.Context(), plan)
+				err := <-b.watchHealth(t.Context(), plan)
 				assert.Error(t, err, test.want)
 				assert.Equal(t, failure.KindOf(err), failure.Attention)
 				assert.DeepEqual(t, failure.Hints(err), []string{test.hint})
@@ -178,7 +178,7 @@ func TestEachThingThatIsNotWellHasALine(t *testing.T) {
 		b, w, plan := afterwards()
 		w.states["ucp-kv-id"] = always(health(container.Unhealthy, 3))
 		w.ping = func(context.Context) error { return errors.New("500 Internal Server Error") }
-		err := b.awaitHealthy(t.Context(), plan)
+		err := <-b.watchHealth(t.Context(), plan)
 		assert.Error(t, err, "ucp-kv is unhealthy\nUCP's controller does not say that UCP is healthy: 500 Internal Server Error")
 		assert.DeepEqual(t, failure.Hints(err), []string{"docker logs --tail 50 ucp-kv", "docker logs --tail 50 ucp-controller"})
 	})
@@ -195,7 +195,7 @@ func TestWhatBecomesWellInTimeIsWaitedForAndNamedOnce(t *testing.T) {
 			}
 			return nil
 		}
-		assert.NilError(t, b.awaitHealthy(t.Context(), plan))
+		assert.NilError(t, <-b.watchHealth(t.Context(), plan))
 		assert.Equal(t, w.since(), 40*time.Second)
 		assert.Equal(t, strings.Count(w.talk.String(), "waiting"), 1)
 		assert.Check(t, cmp.Contains(w.talk.String(), "waiting until UCP is healthy: ucp-kv, ucp-controller\n"))
@@ -231,7 +231,7 @@ func TestNobodyWaitsForWhatAnotherLooksAfterOrKnewBefore(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				b, w, plan := afterwards()
 				change(b, w)
-				assert.NilError(t, b.awaitHealthy(t.Context(), plan))
+				assert.NilError(t, <-b.watchHealth(t.Context(), plan))
 				assert.Equal(t, w.since(), time.Duration(0))
 			})
 		})
@@ -243,7 +243,7 @@ func TestWhatWasUnhealthyBeforeMustStillRun(t *testing.T) {
 		b, w, plan := afterwards()
 		b.unwell = []string{"ucp-kv"}
 		w.states["ucp-kv-id"] = always(container.State{})
-		assert.ErrorContains(t, b.awaitHealthy(t.Context(), plan), "ucp-kv does not run")
+		assert.ErrorContains(t, <-b.watchHealth(t.Context(), plan), "ucp-kv does not run")
 	})
 }
 
@@ -251,7 +251,7 @@ func TestACheckThatRunsSeldomIsAWarning(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b, w, plan := afterwards()
 		w.states["ucp-kv-id"] = always(health(container.Starting, 0))
-		assert.NilError(t, b.awaitHealthy(t.Context(), plan))
+		assert.NilError(t, <-b.watchHealth(t.Context(), plan))
 		assert.Equal(t, w.since(), healthLimit)
 		assert.Check(t, cmp.Contains(w.talk.String(), "warning: ucp-kv: its health check has not run yet"))
 	})
@@ -264,7 +264,7 @@ func TestACancelEndsTheWaitForHealthAndSaysForWhat(t *testing.T) {
 		w.ping = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(7*time.Second, cancel)
-		assert.NilError(t, b.awaitHealthy(ctx, plan))
+		assert.NilError(t, <-b.watchHealth(ctx, plan))
 		assert.Equal(t, w.since(), 7*time.Second)
 		assert.Check(t, cmp.Contains(w.talk.String(), "warning: cancelled before these were seen to be healthy: ucp-kv, ucp-controller\n"))
 	})
