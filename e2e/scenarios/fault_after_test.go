@@ -128,7 +128,7 @@ func (p *play) again(t *testing.T, args ...string) answer {
 // backsUp is a next run that takes a new backup.
 func backsUp(t *testing.T, p *play) {
 	archive := output(t)
-	a := p.again(t, archive)
+	a := p.again(t, "--passphrase-file", p.pass, archive)
 	assert.Equal(t, a.code, 0)
 	p.sound(t, p.unseal(t, archive), p.keys)
 }
@@ -143,10 +143,10 @@ func resumes(t *testing.T, p *play) {
 // replaces is a next run that finds an archive waiting, is refused, and is then told to go on.
 func replaces(t *testing.T, p *play) {
 	archive := output(t)
-	a := p.again(t, archive)
+	a := p.again(t, "--passphrase-file", p.pass, archive)
 	assert.Equal(t, a.code, 5)
 	mentions(t, a.lastWords(), "archive waits", "docker ucp backup --resume")
-	a = p.again(t, "--yes", archive)
+	a = p.again(t, "--passphrase-file", p.pass, "--yes", archive)
 	assert.Equal(t, a.code, 0)
 	p.sound(t, p.unseal(t, archive), p.keys)
 }
@@ -160,7 +160,9 @@ func (p *play) tidy(t *testing.T) {
 		return
 	}
 	if said, err := p.node.Run(ctx, "docker", "logs", agentName); err == nil {
-		t.Logf("the agent's log:\n%s", said)
+		for line := range strings.Lines(said) {
+			t.Logf("the agent said %.400s", line)
+		}
 	}
 	now, err := p.tryLook(ctx)
 	t.Logf("the world now (%v): %s", err, strings.Join(p.differences(now), "\n"))
@@ -176,6 +178,9 @@ func (p *play) tidy(t *testing.T) {
 	for name := range now.containers {
 		_, id, _ := strings.Cut(name, " ")
 		_ = p.engine.ContainerUnpause(ctx, id)
+		if _, found := p.before.containers[name]; !found {
+			_ = p.engine.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})
+		}
 	}
 	for _, tasks := range now.tasks {
 		for _, task := range tasks {

@@ -138,7 +138,7 @@ func (s *tapped) playRow(t *testing.T, r row, result *outcome) {
 // start begins the backup through the taps.
 func (p *play) start(t *testing.T) {
 	t.Helper()
-	command := p.through(t, append(p.row.flags, p.archive)...)
+	command := p.through(t, slices.Concat([]string{"--passphrase-file", p.pass}, p.row.flags, []string{p.archive})...)
 	if p.stdout != nil {
 		command.Stdout = p.stdout
 	}
@@ -153,7 +153,7 @@ func (p *play) start(t *testing.T) {
 func (p *play) through(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	variables, flags := p.throughTaps()
-	args = slices.Concat([]string{"ucp", "backup", "--passphrase-file", p.pass, "--progress", "plain"}, flags, p.flags, args)
+	args = slices.Concat([]string{"ucp", "backup", "--progress", "plain"}, flags, p.flags, args)
 	command := p.command(t.Context(), variables, args...)
 	if len(p.prefix) > 0 {
 		path, err := exec.LookPath(p.prefix[0])
