@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 	"gotest.tools/v3/assert"
 )
 
@@ -168,6 +169,11 @@ func (p *play) tidy(t *testing.T) {
 	t.Logf("the world now (%v): %s", err, strings.Join(p.differences(now), "\n"))
 	_ = p.engine.ContainerRemove(ctx, agentName, container.RemoveOptions{Force: true}) // each may be gone
 	_ = p.engine.VolumeRemove(ctx, "docker-ucp-spool", true)
+	for _, name := range now.images {
+		if strings.HasPrefix(name, "docker-ucp/agent:") {
+			_, _ = p.engine.ImageRemove(ctx, name, image.RemoveOptions{Force: true})
+		}
+	}
 	_ = p.ucp.PauseAgent(ctx, false)
 	for name, status := range p.before.containers {
 		if _, id, _ := strings.Cut(name, " "); status == "running" {

@@ -19,7 +19,8 @@ import (
 type running struct {
 	command  *exec.Cmd
 	said     *lockedText
-	terminal *os.File // what types into its terminal, if it has one
+	printed  *lockedText // on standard output, unless that goes elsewhere
+	terminal *os.File    // what types into its terminal, if it has one
 	began    time.Time
 	ended    chan struct{}
 	err      error // of waiting for it
@@ -28,8 +29,11 @@ type running struct {
 // run starts a command.
 func run(t *testing.T, command *exec.Cmd) *running {
 	t.Helper()
-	r := &running{command: command, said: &lockedText{}, began: time.Now(), ended: make(chan struct{})}
+	r := &running{command: command, said: &lockedText{}, printed: &lockedText{}, began: time.Now(), ended: make(chan struct{})}
 	command.Stderr = r.said
+	if command.Stdout == nil {
+		command.Stdout = r.printed
+	}
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	assert.NilError(t, command.Start())
 	go r.wait()
@@ -40,7 +44,7 @@ func run(t *testing.T, command *exec.Cmd) *running {
 // runOnTerminal starts a command that a terminal controls, with its standard output there too unless it has one.
 func runOnTerminal(t *testing.T, command *exec.Cmd) *running {
 	t.Helper()
-	r := &running{command: command, said: &lockedText{}, began: time.Now(), ended: make(chan struct{})}
+	r := &running{command: command, said: &lockedText{}, printed: &lockedText{}, began: time.Now(), ended: make(chan struct{})}
 	master, terminal, err := pty.Open()
 	assert.NilError(t, err)
 	r.terminal = master
@@ -114,7 +118,10 @@ func (r *running) end(t *testing.T, limit time.Duration) answer {
 	if r.err != nil && !errors.As(r.err, &exit) {
 		t.Fatal(r.err)
 	}
-	a := answer{stderr: strings.ReplaceAll(r.said.String(), "\r\n", "\n"), code: r.command.ProcessState.ExitCode(), took: time.Since(r.began)}
+	a := answer{
+		stdout: r.printed.String(), stderr: strings.ReplaceAll(r.said.String(), "\r\n", "\n"),
+		code: r.command.ProcessState.ExitCode(), took: time.Since(r.began),
+	}
 	t.Logf("%s: exit status %d after %s\n%s", strings.Join(r.command.Args, " "), a.code, a.took.Round(10*time.Millisecond), a.stderr)
 	return a
 }

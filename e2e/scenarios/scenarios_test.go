@@ -13,6 +13,12 @@ type scenario struct {
 	play    func(t *testing.T, s *stage)
 }
 
+// tappedScenario is one that looks into a backup under way.
+type tappedScenario struct {
+	promise string
+	play    func(t *testing.T, s *tapped)
+}
+
 func scenarios() []scenario {
 	return []scenario{
 		{"a backup holds every volume, and UCP runs again", backupIsWhole},
@@ -39,14 +45,29 @@ func scenarios() []scenario {
 	}
 }
 
+func tappedScenarios() []tappedScenario {
+	return []tappedScenario{
+		{"UCP's reconcilers are told to hold still while UCP rests", reconcilersAreTold},
+		{"what an operator told the reconcilers stays told", operatorsLabelStays},
+		{"a backup by a pause starts nothing anew", backupByPause},
+	}
+}
+
 func TestInstalledEngine(t *testing.T) { playAll(t, lab.Installed) }
 
 func TestCurrentEngine(t *testing.T) { playAll(t, lab.Current) }
 
 func playAll(t *testing.T, version string) {
 	t.Helper()
-	s := newStage(t, lab.Options{Version: version}, standin.Options{DataBytes: 64 << 20})
+	s := newTapped(t, lab.Options{Version: version}, standin.Options{DataBytes: 64 << 20})
 	for _, sc := range scenarios() {
+		t.Run(sc.promise, func(t *testing.T) {
+			before := s.look(t)
+			sc.play(t, s.stage)
+			s.unchanged(t, before)
+		})
+	}
+	for _, sc := range tappedScenarios() {
 		t.Run(sc.promise, func(t *testing.T) {
 			before := s.look(t)
 			sc.play(t, s)

@@ -33,10 +33,13 @@ type stage struct {
 	pass    string // a file with the passphrase
 }
 
-// newStage starts an engine of the version with a stand-in UCP.
+// newStage starts an engine of the version with a stand-in UCP; several nodes are a swarm of managers.
 func newStage(t *testing.T, options lab.Options, ucp standin.Options) *stage {
 	t.Helper()
 	s := newEngine(t, options)
+	if len(s.lab.Nodes) > 1 {
+		assert.NilError(t, s.lab.FormSwarm(t.Context(), len(s.lab.Nodes)))
+	}
 	program, err := standin.Build(t.Context(), programs(t))
 	assert.NilError(t, err)
 	ucp.Address, ucp.BundleDir, ucp.Program = s.node.Address, t.TempDir(), program

@@ -50,8 +50,9 @@ func (s *tapped) throughTaps() (variables, flags []string) {
 
 // The calls by which the agent brings UCP to rest and back.
 func stopping(r *http.Request) bool { return tap.Call(http.MethodPost, "/stop")(r) }
+func pausing(r *http.Request) bool  { return tap.Call(http.MethodPost, "/pause")(r) }
 func starting(r *http.Request) bool { return tap.Call(http.MethodPost, "/start")(r) }
-func toRest(r *http.Request) bool   { return stopping(r) || tap.Call(http.MethodPost, "/pause")(r) }
+func toRest(r *http.Request) bool   { return stopping(r) || pausing(r) }
 func listing(r *http.Request) bool  { return tap.Call(http.MethodGet, "/containers/json")(r) }
 func records(r *http.Request) bool  { return tap.Call(http.MethodGet, "/configs")(r) }
 func fetching(r *http.Request) bool {
