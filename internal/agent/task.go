@@ -49,31 +49,32 @@ func CleanTask(image, startedBy, spool string) engine.Task {
 
 // runTask does one small task, writes its result to stdout or why there is none to stderr, and returns the exit status.
 func runTask(args []string, stdout, stderr io.Writer) int {
-	result, err := doTask(args, engine.SpoolPath)
+	result, err := doTask(strings.Join(args, " "), engine.SpoolPath)
 	if err == nil {
 		_, err = io.WriteString(stdout, result)
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, err)
+		_, _ = fmt.Fprintln(stderr, err) // the status says it too
 		return 1
 	}
 	return 0
 }
 
-func doTask(args []string, spoolRoot string) (result string, err error) {
+func doTask(asked, spoolRoot string) (result string, err error) {
+	port, isPing := strings.CutPrefix(asked, TaskPing+" ")
 	switch {
-	case len(args) == 2 && args[0] == TaskPing:
-		ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+	case isPing:
+		ctx, cancel := context.WithTimeoutCause(context.Background(), pingTimeout, fmt.Errorf("no answer within %s", pingTimeout))
 		defer cancel()
-		return "", ping(ctx, args[1])
-	case len(args) == 1 && args[0] == TaskShm:
+		return "", ping(ctx, port)
+	case asked == TaskShm:
 		return line(machineShm().count())
-	case len(args) == 1 && args[0] == TaskFix:
+	case asked == TaskFix:
 		return line(fixMachineShm())
-	case len(args) == 1 && args[0] == TaskClean:
+	case asked == TaskClean:
 		return "", newSpool(spoolRoot).remove()
 	default:
-		return "", fmt.Errorf("there is no task %q", strings.Join(args, " "))
+		return "", fmt.Errorf("there is no task %q", asked)
 	}
 }
 

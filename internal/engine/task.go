@@ -42,9 +42,6 @@ const discardTimeout = 30 * time.Second
 // that ends with what the task wrote to its standard error. When ctx ends the task is killed. However RunTask ends, the
 // container is gone, or the error says that it could not be removed.
 func (e *Engine) RunTask(ctx context.Context, task Task) (output []byte, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("run %s: %w", task, context.Cause(ctx))
-	}
 	info, err := e.api.Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the engine's state: %w", err)
