@@ -169,6 +169,7 @@ func TestUCPRunsAfterAPanic(t *testing.T) {
 		defer func() {
 			assert.Check(t, recover() != nil)
 			m.assertUCPRuns(t)
+			assert.Check(t, !r.spool.unsettled())
 			assert.Equal(t, len(m.moved()), 6)
 		}()
 		withoutPipeline := capture{live: snapshot.Live{Root: m.host.Volumes}}

@@ -1,6 +1,9 @@
 package agent
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
@@ -41,3 +44,36 @@ const (
 	TaskFix   = "fix"   // takes all of these but one away, and prints how many it took
 	TaskClean = "clean" // empties our folder in the spool
 )
+
+// announce writes down how somebody else brings UCP back should this program die: in the journal, and for a person in the
+// log. Nothing stops without both.
+func (r *runner) announce(order *Order) error {
+	journal := Journal{
+		EngineID: r.engineID, Node: order.Instance.Node.ID, By: order.By, Since: time.Now().UTC(), Plan: order.Plan,
+	}
+	if err := r.spool.write(r.spool.journal(), journal); err != nil {
+		return fmt.Errorf("%w; nothing was touched", err)
+	}
+	r.emit(Event{Type: Quiescing, Plan: &order.Plan})
+	if err := r.failed(); err != nil {
+		return errors.Join(err, r.spool.settle())
+	}
+	return nil
+}
+
+// leaveReceipt says on the disk that the archive is whole, for a plugin that does not hear it any more. Without it the
+// archive is as good to one that does.
+func (r *runner) leaveReceipt(order *Order, result Result) {
+	manifest := *order.Manifest
+	manifest.Volumes = slices.Clone(manifest.Volumes)
+	for i := range manifest.Volumes {
+		manifest.Volumes[i].Options = nil
+	}
+	receipt := Receipt{Result: result, Sealed: len(order.Key) > 0, Cloned: order.Clone, Manifest: &manifest}
+	if order.Direct {
+		receipt.Output = order.Output
+	}
+	if err := r.spool.write(r.spool.receipt(), receipt); err != nil {
+		r.emit(Event{Type: Warning, Message: fmt.Sprintf("the archive could not be fetched later: %v", err)})
+	}
+}

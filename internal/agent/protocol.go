@@ -8,14 +8,23 @@
 //
 //	plugin                          agent
 //	Job: look at these volumes  →
-//	                            ←   surveyed: sizes, room, can it clone, does it see the output
+//	                            ←   surveyed: sizes, room, can it clone
 //	Order: keys, plan, go       →
 //	                            ←   quiescing: the plan; progress; resumed: the down time; finished or failed
 //	end of input                →
 //
 // A Job alone changes nothing, and when the input ends before the Order, the agent ends too. One that has finished waits
-// for the end of its input: while its container runs, no other backup begins. The session key comes in the Order, so on standard input alone; no event holds a secret. The package does not promise that an agent of one
-// version understands a plugin of another: both are the same program.
+// for the end of its input: while its container runs, no other backup begins. Only a plugin that has delivered
+// everything has the spool emptied; otherwise the archive waits in it, with a receipt.
+//
+// Before anything is at rest there is a journal in the spool, and when everything is as it was there is none. An agent that
+// finds one when it starts is the next life of one that died: it does not read its input, which may not end, but brings
+// UCP back, and ends. The exit status is an error while there is a journal, so the engine starts the agent again until
+// there is none. Two kinds of journal stay all the same, with a Failed and a status of 0, because no later life could do
+// more: that of another engine, and one of which the disk has damaged the content.
+//
+// The session key comes in the Order, so on standard input alone; no event, journal or receipt holds a secret. The package
+// does not promise that an agent of one version understands a plugin of another: both are the same program.
 package agent
 
 import (
@@ -31,7 +40,7 @@ import (
 type Job struct {
 	EngineID string   `json:"engine_id"` // the engine whose containers this is about; the agent refuses any other
 	Volumes  []string `json:"volumes"`
-	Nonce    string   `json:"nonce,omitempty"` // what the output file holds, if it is the very file; empty for none
+	Nonce    string   `json:"nonce,omitempty"` // what the file holds that a HandTask brings meanwhile; empty for none
 	Hold     bool     `json:"hold,omitempty"`  // touch nothing, and hold the agent's name until the input ends
 	Clean    bool     `json:"clean,omitempty"` // behind an Order or a Hold: all is delivered and said; empty the spool and end
 }
@@ -41,7 +50,7 @@ type Order struct {
 	Key      []byte            `json:"key,omitempty"` // empty for an archive that is not sealed
 	Packets  []byte            `json:"packets,omitempty"`
 	Compress bool              `json:"compress,omitempty"`
-	Direct   bool              `json:"direct,omitempty"` // write into the output file instead of the spool
+	Direct   bool              `json:"direct,omitempty"` // write into the file that was handed over instead of the spool
 	Clone    bool              `json:"clone,omitempty"`
 	Output   string            `json:"output,omitempty"` // Direct: the file's name for the operator, for the receipt
 	By       string            `json:"by"`               // who wants the backup, for the label on the node
@@ -109,8 +118,6 @@ func (m Millis) Duration() time.Duration { return time.Duration(m) * time.Millis
 type Survey struct {
 	Volumes   []VolumeSize `json:"volumes"`
 	SpoolFree int64        `json:"spool_free"` // bytes that the spool has room for
-	OneDisk   bool         `json:"one_disk"`   // the output file, which is the very one, takes from the same room
-	Direct    bool         `json:"direct"`     // the output file is the very one that the plugin made
 	Clone     bool         `json:"clone"`      // every volume can be cloned into the spool
 	NoClone   string       `json:"no_clone,omitempty"`
 }
