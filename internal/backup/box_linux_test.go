@@ -46,7 +46,8 @@ type box struct {
 	grown   chan struct{} // closed when there is more, or the end
 	stdin   net.Conn      // the container's end
 	life    *life
-	stopped chan struct{} // closed when the present life is over
+	stopped chan struct{}  // closed when the present life is over
+	pending sync.WaitGroup // the next one is to begin
 }
 
 func (b *box) inspect() container.InspectResponse {

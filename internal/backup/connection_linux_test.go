@@ -99,15 +99,23 @@ func TestAConnectionThatIsLostForGoodLeavesUCPToTheAgent(t *testing.T) {
 			"when the engine answers again, to see to UCP and fetch the archive: docker ucp backup --resume FILE"})
 		r.assertNoFile(t)
 		m.setDown(false)
-		<-m.agent.stopped
-		assert.DeepEqual(t, m.states, newManager(t).states)
-		assert.Equal(t, len(m.moved()), 6)
-		r = m.backUp(t, resuming)
-		assert.NilError(t, r.err)
-		r.assertArchive(t)
-		assert.Equal(t, len(m.moved()), 6)
-		m.assertUntouched(t)
+		m.assertResumable(t)
 	})
+}
+
+// assertResumable holds where a run could not fetch what its agent made: UCP is what it was, the archive waits, and a
+// later run fetches it and clears up.
+func (m *manager) assertResumable(tb testing.TB) {
+	tb.Helper()
+	<-m.agent.stopped
+	assert.DeepEqual(tb, m.states, newManager(tb).states)
+	moved := len(m.moved())
+	r := m.backUp(tb, resuming)
+	assert.NilError(tb, r.err)
+	assert.Assert(tb, r.result.Resumed)
+	r.assertArchive(tb)
+	assert.Equal(tb, len(m.moved()), moved, "UCP was stopped again")
+	m.assertUntouched(tb)
 }
 
 // resuming fetches what waits on the manager.
@@ -132,7 +140,7 @@ func TestALogThatCannotBeReadIsNotWaitedForForever(t *testing.T) {
 		assert.ErrorContains(t, r.err, "the log driver does not support reading")
 		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
 		r.assertNoFile(t)
-		m.assertUntouched(t)
+		m.assertResumable(t)
 	})
 }
 
@@ -144,7 +152,8 @@ func TestALogThatAlwaysBreaksOffIsNotReadForever(t *testing.T) {
 		assert.ErrorContains(t, r.err, "unexpected EOF")
 		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
 		r.assertNoFile(t)
-		assert.DeepEqual(t, m.states, newManager(t).states)
+		m.cut = nil
+		m.assertResumable(t)
 	})
 }
 
@@ -191,7 +200,9 @@ type counting struct {
 }
 
 func (c counting) Write(p []byte) (int, error) {
-	*c.n += len(p)
+	if !strings.Contains(string(p), `"clean":true`) {
+		*c.n += len(p)
+	}
 	return c.Writer.Write(p)
 }
 

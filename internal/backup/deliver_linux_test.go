@@ -31,15 +31,16 @@ func TestAnArchiveThatChangedOnItsWayNeverAppears(t *testing.T) {
 					assert.NilError(t, os.WriteFile(r.opts.Path, []byte("last week's backup"), 0o600))
 				})
 				assert.ErrorContains(t, r.err, "the archive changed on its way")
-				assert.Equal(t, failure.KindOf(r.err), failure.Failed)
-				assert.DeepEqual(t, failure.Hints(r.err), []string{"UCP runs as before; try again"})
+				assert.Equal(t, failure.KindOf(r.err), failure.Attention)
+				assert.DeepEqual(t, failure.Hints(r.err), []string{"fetch it with: docker ucp backup --resume FILE"})
 				assert.Check(t, r.result == nil)
 				content, err := os.ReadFile(r.opts.Path)
 				assert.NilError(t, err)
 				assert.Equal(t, string(content), "last week's backup")
 				_, err = os.Stat(r.opts.Path + ".part")
 				assert.ErrorIs(t, err, os.ErrNotExist)
-				m.assertUntouched(t)
+				m.spoil = nil
+				m.assertResumable(t)
 			})
 		})
 	}
@@ -97,15 +98,16 @@ func TestAWireThatBreaksIsTriedAgain(t *testing.T) {
 				}
 				r := m.backUp(t, nil)
 				assert.Equal(t, strings.Count(r.talk.String(), "; fetching it again"), min(test.broken, fetchTries-1))
-				m.assertUntouched(t)
 				assert.Equal(t, len(m.moved()), 6, "UCP was stopped once")
 				if test.whole {
 					assert.NilError(t, r.err)
 					r.assertArchive(t)
+					m.assertUntouched(t)
 					return
 				}
 				assert.ErrorContains(t, r.err, "the archive changed on its way")
 				r.assertNoFile(t)
+				m.assertResumable(t)
 			})
 		})
 	}
@@ -128,8 +130,8 @@ func TestADiskThatRunsFullIsNotTriedAgain(t *testing.T) {
 		r := m.backUp(t, func(r *run) { r.opts.Path = filepath.Join(folder, "ucp.tar") })
 		assert.ErrorIs(t, r.err, unix.ENOSPC)
 		assert.Check(t, !strings.Contains(r.talk.String(), "fetching it again"))
-		assert.Equal(t, failure.KindOf(r.err), failure.Failed)
+		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
 		r.assertNoFile(t)
-		m.assertUntouched(t)
+		m.assertResumable(t)
 	})
 }

@@ -3,19 +3,14 @@ package backup
 import (
 	"context"
 	"encoding/hex"
-	"io"
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"gotest.tools/v3/assert"
-	"gotest.tools/v3/assert/cmp"
 
-	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/archive"
-	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
 	"github.com/docker-ucp/docker-ucp/internal/seal"
 )
@@ -133,28 +128,4 @@ func newKeys(t *testing.T, n int) (keys openpgp.EntityList) {
 		keys = append(keys, key)
 	}
 	return keys
-}
-
-func TestASpoolOfTheOperatorsThatCannotBeEmptiedIsTold(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		m := newManager(t)
-		m.add(t, "large-disk", nil)
-		finished := false
-		m.program = func(ctx context.Context, host agent.Host, stdin io.ReadCloser, stdout, stderr io.Writer) int {
-			if finished {
-				return 3
-			}
-			defer func() { finished = true }()
-			if realAgent(ctx, host, stdin, stdout, stderr) != 0 {
-				return 1
-			}
-			return 3 // asked to empty the spool, it could not
-		}
-		r := m.backUp(t, func(r *run) { r.opts.Spool = "large-disk" })
-		r.assertArchive(t)
-		assert.ErrorContains(t, r.err, "clean up on the manager: empty the spool: ")
-		assert.ErrorContains(t, r.err, "the agent on the manager ended with status 3")
-		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
-		assert.Check(t, cmp.Contains(strings.Join(failure.Hints(r.err), " "), "docker stop --time 900 docker-ucp-agent"))
-	})
 }
