@@ -23,7 +23,7 @@ SCRIPTS := install.sh .ci/run .ci/need .ci/golangci-lint .ci/install_test.sh $(w
 MAKEFLAGS += --no-print-directory
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: help build install demo test unit race cover e2e lint vet shell docs docs-check tidy-check fuzz bench lab lab-down release clean
+.PHONY: help build install demo test unit race cover e2e faults lint vet shell docs docs-check tidy-check fuzz bench lab lab-down release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,11 @@ cover: .need-go ## Run them and say how much of the code they reach
 
 e2e: build .setup ## Run the scenarios against real engines, both versions
 	cd e2e && go test -p 1 -count 1 -timeout 90m $(ASROOT) $(TESTFLAGS) ./...
+
+faults: build .setup ## Play every fault in every phase of a backup on both engines; prints a table, takes an hour
+	rm -f bin/faults.txt
+	cd e2e && go test -count 1 -timeout 240m $(ASROOT) $(TESTFLAGS) -run 'Fault|Leader|Secrets' ./scenarios \
+		-faults all -faults-table '$(CURDIR)/bin/faults.txt'; status=$$?; cat ../bin/faults.txt; exit $$status
 
 vet: .need-go ## Run go vet for every platform
 	go vet ./...
