@@ -118,6 +118,12 @@ type capture struct {
 
 // atRest captures UCP while it rests, and brings it back on every way out, a panic included.
 func (r *runner) atRest(ctx context.Context, order *Order, c capture) (down *downtime, err error) {
+	// What has ended while somebody was asked stays down, whoever brings UCP back.
+	running, err := order.Plan.Running(ctx, r.host.Engine)
+	if err != nil {
+		return nil, err
+	}
+	order.Plan = *running
 	if err := r.refuseAwake(ctx, order, order.Plan.IDs()); err != nil {
 		return nil, fmt.Errorf("%w since the plan was made; nothing was touched", err)
 	}

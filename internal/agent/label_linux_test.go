@@ -68,7 +68,7 @@ func TestANodeThatIsStillHeldStaysTheAgentsToRelease(t *testing.T) {
 			m.assertLeft(t, "journal")
 
 			talk = m.start(t)
-			assert.ErrorContains(t, talk.end(), "UCP is not yet as it was: tell UCP's reconcilers to look after node node-one again")
+			assert.ErrorContains(t, talk.goesOn(), "UCP is not yet as it was: tell UCP's reconcilers to look after node node-one again")
 			failed := talk.last(Failed)
 			assert.Check(t, failed.Held)
 			assert.Equal(t, len(failed.NotResumed), 0)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gotest.tools/v3/assert"
@@ -196,6 +198,31 @@ func TestASignalDoesNotEndALaterLifeBeforeUCPRuns(t *testing.T) {
 	})
 }
 
+func TestALaterLifeGoesOnTryingToStartAContainer(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := orphaned(t)
+		var fails atomic.Bool
+		fails.Store(true)
+		tries := 0
+		m.before = func(call string) error {
+			if call == "start c-kv" && fails.Load() {
+				tries++
+				return errors.New("port is already allocated")
+			}
+			return nil
+		}
+		talk := m.start(t)
+		time.Sleep(10 * time.Minute)
+		assert.DeepEqual(t, talk.last(Failed).NotResumed, []string{"ucp-kv"})
+		assert.Check(t, tries > 50 && tries < 200, "%d tries in ten minutes", tries)
+		fails.Store(false)
+		assert.ErrorContains(t, talk.end(), "UCP is not yet as it was", "the last word is the first that was said")
+		assert.Equal(t, talk.last(Warning).Message, "UCP is as it was before the backup that was interrupted")
+		m.assertUCPRuns(t)
+		m.assertEmptySpool(t)
+	})
+}
+
 func TestAContainerThatDoesNotStartIsTriedAgainInEachLife(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := orphaned(t)
@@ -207,7 +234,7 @@ func TestAContainerThatDoesNotStartIsTriedAgainInEachLife(t *testing.T) {
 		}
 		for range 2 {
 			talk := m.start(t)
-			assert.ErrorContains(t, talk.end(), "and UCP is not yet as it was: start ucp-kv again: port is already allocated")
+			assert.ErrorContains(t, talk.goesOn(), "and UCP is not yet as it was: start ucp-kv again: port is already allocated")
 			assert.DeepEqual(t, talk.last(Failed).NotResumed, []string{"ucp-kv"})
 			assert.Check(t, !talk.last(Failed).Held)
 			m.assertLeft(t, "archive", "orphan")
@@ -244,5 +271,29 @@ func TestAnAgentThatNobodySpeaksToEnds(t *testing.T) {
 		assert.Equal(t, time.Since(began), firstLineTimeout)
 		assert.Equal(t, len(m.calls), 0)
 		m.assertEmptySpool(t)
+	})
+}
+
+func TestWhatEndsBeforeAnythingIsTouchedIsNobodysToStart(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newMachine(t)
+		talk := m.start(t)
+		talk.on = func(event Event) {
+			if event.Type == Quiescing {
+				var journal Journal
+				m.readPaper(t, JournalInSpool, &journal)
+				assert.DeepEqual(t, journal.Plan.Names(quiesce.Stop), []string{"ucp-kv"})
+			}
+		}
+		talk.send(m.job())
+		synctest.Wait()
+		m.mu.Lock()
+		m.states["c-controller"] = quiesce.State{}
+		m.mu.Unlock()
+		talk.send(m.order())
+		assert.NilError(t, talk.wait())
+		talk.last(Finished)
+		assert.Check(t, !m.now()["c-controller"].Running)
+		assert.Check(t, m.now()["c-kv"].Running)
 	})
 }

@@ -41,10 +41,37 @@ func (r *runner) replay(ctx context.Context) error {
 		return r.leaveToOther(journal, id)
 	}
 	if err == nil {
+		r.emit(Event{Type: Warning, Message: fmt.Sprintf("the backup that %s started was interrupted on the manager; bringing UCP back", journal.By)})
 		err = r.takeOver(ctx, journal)
 	}
 	r.lastWordOf(journal, err)
+	if r.spool.unsettled() && !isSilence(err) {
+		r.persist(ctx, journal)
+	}
 	return r.promise()
+}
+
+// The pauses between two tries of a later life, which double.
+const (
+	persistPause        = 5 * time.Second
+	longestPersistPause = time.Minute
+)
+
+// persist tries again and again what the engine refuses: to start a container, or, for want of a leader, to take the
+// node's label off. It stays alive meanwhile and does not leave that to the engine's restarts: measured, an engine 20.10
+// that is killed while a container waits between two of them forgets to start it. It ends with ctx, for the next backup
+// to take over, and where the engine gives no answer.
+func (r *runner) persist(ctx context.Context, journal *Journal) {
+	for length := persistPause; pause(ctx, length) == nil; length = min(2*length, longestPersistPause) {
+		switch err := r.takeOver(ctx, journal); {
+		case isSilence(err):
+			r.waitForEngine(err)
+			return
+		case !r.spool.unsettled():
+			r.emit(Event{Type: Warning, Message: "UCP is as it was before the backup that was interrupted"})
+			return
+		}
+	}
 }
 
 // leaveDamaged keeps a journal whose content is damaged, as an orphan, for the next backup and for whoever reads the log,
@@ -88,7 +115,6 @@ func (r *runner) takeOver(ctx context.Context, journal *Journal) error {
 	if err := r.spool.adopt(); err != nil {
 		r.emit(Event{Type: Warning, Message: err.Error()}) // the journal does as well
 	}
-	r.emit(Event{Type: Warning, Message: fmt.Sprintf("the backup that %s started was interrupted on the manager; bringing UCP back", journal.By)})
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
 	defer cancel()
 	err := r.settle(ctx, journal.Node, journal.Plan.TakeOver(ctx, r.host.Engine, enginePatience))

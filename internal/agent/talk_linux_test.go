@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"gotest.tools/v3/assert"
 )
@@ -21,6 +22,7 @@ type talk struct {
 	stdin  *io.PipeWriter
 	cancel context.CancelCauseFunc
 	ended  chan error // what Run returned
+	handed Handed
 
 	mu     sync.Mutex
 	log    bytes.Buffer      // all that the agent wrote
@@ -94,6 +96,16 @@ func (t *talk) end() error {
 	return nil
 }
 
+// goesOn holds a later life to going on by itself while there is something to put right, ends it with a signal and
+// returns what it said has failed.
+func (t *talk) goesOn() error {
+	t.tb.Helper()
+	time.Sleep(10 * time.Minute)
+	assert.Equal(t.tb, len(t.ended), 0, "an engine may forget to start it again")
+	t.cancel(errors.New("terminated"))
+	return t.end()
+}
+
 // seen lists the events without progress.
 func (t *talk) seen() []Event {
 	t.mu.Lock()
@@ -144,6 +156,9 @@ func (m *machine) backUp(tb testing.TB, job Job, order *Order) (*talk, error) {
 	tb.Helper()
 	t := m.start(tb)
 	t.send(job)
+	if job.Nonce != "" {
+		t.handed = m.hand(tb, job.Nonce)
+	}
 	t.send(order)
 	return t, t.wait()
 }
