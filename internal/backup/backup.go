@@ -61,11 +61,11 @@ type backup struct {
 	touched  bool // the agent has its order
 	tookOver bool // the plugin has tried to bring UCP back itself
 
-	mounts     bool   // the agent's container mounts FILE.part
-	direct     bool   // the archive goes straight into it
-	kept       bool   // the archive stays on the manager
-	held       bool   // the agent stays there, to take the node's label off
-	unreleased string // the node whose label no agent is going to take off
+	handed     agent.Handed // whether the agent has FILE.part
+	direct     bool         // the archive goes straight into it
+	kept       bool         // the archive stays on the manager
+	held       bool         // the agent stays there, to take the node's label off
+	unreleased string       // the node whose label no agent is going to take off
 }
 
 // prepare refuses what can be refused without an agent, cheapest first, and then starts one.
@@ -123,7 +123,7 @@ func (b *backup) makeKey(ctx context.Context) error {
 
 // decide asks the agent what it sees, makes the plan, and has it approved. Nothing is touched yet.
 func (b *backup) decide(ctx context.Context) (*Plan, error) {
-	survey, err := b.agent.surveyed(ctx)
+	survey, err := b.survey(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -39,15 +39,16 @@ type box struct {
 	state   string // created, running, restarting, exited
 	status  int
 	ended   time.Time
-	lives   int
-	policy  bool          // the engine starts it again when it ends with an error
-	byHand  bool          // but for now it does not: somebody ended it
-	log     bytes.Buffer  // as the engine keeps it
-	grown   chan struct{} // closed when there is more, or the end
-	stdin   net.Conn      // the container's end
+	lives   int // since somebody started it
 	life    *life
+	policy  bool           // the engine starts it again when it ends with an error
+	byHand  bool           // but for now it does not: somebody ended it
+	log     bytes.Buffer   // as the engine keeps it
+	grown   chan struct{}  // closed when there is more, or the end
+	stdin   net.Conn       // the container's end
 	stopped chan struct{}  // closed when the present life is over
 	pending sync.WaitGroup // the next one is to begin
+	forget  func()         // it is not
 }
 
 func (b *box) inspect() container.InspectResponse {
@@ -95,6 +96,7 @@ func (b *box) Write(p []byte) (int, error) {
 type logStream struct {
 	ctx    context.Context
 	box    *box
+	life   *life // with which it ends
 	follow bool
 	cut    func(read int) bool
 	read   int
@@ -105,7 +107,7 @@ func (s *logStream) Read(p []byte) (int, error) {
 	for {
 		s.box.mu.Lock()
 		n := copy(p[:min(len(p), 64)], s.box.log.Bytes()[s.read:]) // in pieces, as a wire delivers them
-		over, grown := !s.follow || s.box.state == "exited", s.box.grown
+		over, grown := !s.follow || s.box.state == "exited" || s.box.state == "restarting" || s.box.life != s.life, s.box.grown
 		s.box.mu.Unlock()
 		s.read += n
 		switch {

@@ -38,7 +38,9 @@ func (m *manager) ContainerLogs(ctx context.Context, _ string, options container
 	if m.agent == nil {
 		return nil, fmt.Errorf("no such container: %w", cerrdefs.ErrNotFound)
 	}
-	stream := &logStream{ctx: ctx, box: m.agent, follow: options.Follow, cut: m.cut, broken: make(chan struct{})}
+	m.agent.mu.Lock()
+	defer m.agent.mu.Unlock()
+	stream := &logStream{ctx: ctx, box: m.agent, life: m.agent.life, follow: options.Follow, cut: m.cut, broken: make(chan struct{})}
 	m.streams = append(m.streams, stream)
 	return stream, nil
 }
@@ -128,10 +130,8 @@ func (m *manager) ContainerCreate(ctx context.Context, config *container.Config,
 	if m.agent != nil {
 		return container.CreateResponse{}, fmt.Errorf("the name is taken: %w", cerrdefs.ErrConflict)
 	}
-	for _, bind := range host.Mounts {
-		if bind.Type == mount.TypeBind && m.binds != nil && !m.binds(bind.Source) {
-			return container.CreateResponse{}, fmt.Errorf("bind source path does not exist: %s: %w", bind.Source, cerrdefs.ErrInvalidArgument)
-		}
+	if err := m.lacks(host); err != nil {
+		return container.CreateResponse{}, err
 	}
 	m.next++
 	m.agent = &box{
@@ -140,6 +140,16 @@ func (m *manager) ContainerCreate(ctx context.Context, config *container.Config,
 		policy: host.RestartPolicy.IsOnFailure(),
 	}
 	return container.CreateResponse{ID: m.agent.id}, nil
+}
+
+// lacks fails for what is to be mounted and is not on the engine's machine.
+func (m *manager) lacks(host *container.HostConfig) error {
+	for _, bind := range host.Mounts {
+		if bind.Type == mount.TypeBind && m.binds != nil && !m.binds(bind.Source) {
+			return fmt.Errorf("bind source path does not exist: %s: %w", bind.Source, cerrdefs.ErrInvalidArgument)
+		}
+	}
+	return nil
 }
 
 func (m *manager) ContainerAttach(ctx context.Context, id string, _ container.AttachOptions) (types.HijackedResponse, error) {
@@ -253,7 +263,7 @@ func (m *manager) readSpool(id, name string) ([]byte, error) {
 		return os.ReadFile(filepath.Join(m.volumes, task.spool, name))
 	}
 	box := m.ours(id)
-	if box == nil || box.lacksOutput() != nil {
+	if box == nil {
 		return nil, os.ErrNotExist
 	}
 	return os.ReadFile(filepath.Join(m.volumes, box.mounted(engine.SpoolPath), name))

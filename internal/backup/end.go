@@ -63,17 +63,12 @@ func (b *backup) settleDead(ctx context.Context) error {
 }
 
 // letGo dismisses an agent that could not take the node's label off. It tries once more. When that is in vain it stays,
-// and the engine starts it again and again until there is a leader; unless a file that it needs for that is gone.
+// and the engine starts it again and again until there is a leader.
 func (b *backup) letGo(ctx context.Context) error {
 	if b.agent.last == nil || !b.agent.last.Held {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	node := b.instance.Node
-	if b.direct { // FILE.part has another name now
-		b.unreleased = node.ID
-		return nil
-	}
 	before, err := look(ctx, b.engine, b.agent.agent)
 	if !b.kept {
 		err = errors.Join(err, b.agent.send(agent.Job{Clean: true}))
@@ -84,8 +79,8 @@ func (b *backup) letGo(ctx context.Context) error {
 	b.held = true
 	return failure.NeedsAttention(
 		fmt.Errorf("UCP's reconcilers on %s stay told to hold still, for want of a leader of the swarm; container %s stays on the manager and tells them to go on when there is one",
-			node.Name, engine.AgentName),
-		"or when there is one: "+releaseByHand(node.ID))
+			b.instance.Node.Name, engine.AgentName),
+		"or when there is one: "+releaseByHand(b.instance.Node.ID))
 }
 
 // removeAgent removes the agent's container; out of a spool that is the operator's own volume it first takes what is
@@ -118,12 +113,9 @@ func (b *backup) dismissed(ctx context.Context) bool {
 	if b.agent.last == nil && !b.agent.waits {
 		return false
 	}
-	told := b.agent.send(agent.Job{Clean: true})
-	if b.agent.hangUp() != nil || told != nil {
-		return false
-	}
-	status, err := awaitEnd(ctx, b.agent.agent)
-	return status == 0 && err == nil
+	before, err := look(ctx, b.engine, b.agent.agent)
+	err = errors.Join(err, b.agent.send(agent.Job{Clean: true}))
+	return errors.Join(err, b.agent.hangUp()) == nil && b.agent.settles(ctx, before)
 }
 
 // removeSpool removes the spool's volume, unless it is the operator's.
@@ -141,10 +133,10 @@ func (b *backup) removeImage(ctx context.Context) error {
 	return b.engine.RemoveImage(ctx, b.image)
 }
 
-// endAgent makes sure that the agent has ended: one that has had its last word is not started again either, and one at
-// work is told to end and waited for.
+// endAgent makes sure that the agent has ended: one that has nothing to put right, or has had its last word, for good;
+// one at work is told to end and waited for.
 func (b *backup) endAgent(ctx context.Context) error {
-	if b.agent.last != nil {
+	if !b.touched || b.agent.last != nil {
 		return errors.Join(b.agent.hangUp(), b.agent.agent.Stop(ctx))
 	}
 	told := errors.Join(b.agent.hangUp(), b.agent.agent.Terminate(ctx))

@@ -45,8 +45,8 @@ func (c *conversation) follow(ctx context.Context, enough func() bool) (err erro
 		case cerrdefs.IsNotFound(unreachable):
 			c.said.WriteString("somebody removed its container")
 			return nil
-		case unreachable == nil && now.ended:
-			return c.readRest(ctx)
+		case unreachable == nil && (now.ended || c.plan == nil && now.died()):
+			return c.readRest(ctx) // one that had no order yet has no next life
 		case c.heard > seen, connected && time.Since(began) > steadyTime:
 			p.lost, p.length = time.Time{}, 0
 		}
@@ -85,7 +85,7 @@ func (p *patience) lose(broke error) bool {
 
 // tire reports whether an agent that died has had time enough to put everything right in its next lives.
 func (p *patience) tire(now standing) bool {
-	if p.died.IsZero() && (now.restarting || now.restarts > 0) {
+	if p.died.IsZero() && now.died() {
 		p.died = time.Now()
 	}
 	return over(p.died)

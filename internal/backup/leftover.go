@@ -103,7 +103,7 @@ func (b *backup) lookAt(ctx context.Context, found *engine.Found) (left *leftove
 	if left.ownSpool, err = b.isOurs(ctx, left.spool); err != nil {
 		return nil, err
 	}
-	return left, b.readPapers(ctx, left)
+	return left, left.readPapers(ctx, b.engine)
 }
 
 // isOurs tells a volume that a backup made, this one or an earlier one, from the operator's own.
@@ -122,28 +122,17 @@ func (b *backup) isOurs(ctx context.Context, volume string) (bool, error) {
 	return labelled, nil
 }
 
-// readPapers reads them out of the agent's own container, unless that mounts a file of the machine: when the file is
-// gone, nothing can be copied out of it.
-func (b *backup) readPapers(ctx context.Context, left *leftover) error {
-	if left.output && left.spool != "" {
-		return b.engine.ReadSpool(ctx, left.Image, b.opts.StartedBy, left.spool, func(from *engine.Agent) error {
-			return left.read(ctx, b.engine, from)
-		})
-	}
-	return left.read(ctx, b.engine, left.Agent)
-}
-
-// read reads the journal first: the next life of a dead agent may be renaming it to the orphan right now.
-func (l *leftover) read(ctx context.Context, eng *engine.Engine, from *engine.Agent) error {
-	journal, err := readPaper[agent.Journal](ctx, eng, from, agent.JournalInSpool)
+// readPapers reads the journal first: the next life of a dead agent may be renaming it to the orphan right now.
+func (l *leftover) readPapers(ctx context.Context, eng *engine.Engine) error {
+	journal, err := readPaper[agent.Journal](ctx, eng, l.Agent, agent.JournalInSpool)
 	if err != nil {
 		return err
 	}
-	orphan, err := readPaper[agent.Journal](ctx, eng, from, agent.OrphanInSpool)
+	orphan, err := readPaper[agent.Journal](ctx, eng, l.Agent, agent.OrphanInSpool)
 	if err != nil {
 		return err
 	}
-	if l.receipt, err = readPaper[agent.Receipt](ctx, eng, from, agent.ReceiptInSpool); err != nil {
+	if l.receipt, err = readPaper[agent.Receipt](ctx, eng, l.Agent, agent.ReceiptInSpool); err != nil {
 		return err
 	}
 	l.journal, l.orphan = journal, orphan != nil

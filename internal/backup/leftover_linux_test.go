@@ -28,7 +28,7 @@ func (m *manager) leave(tb testing.TB, state, spool string, papers ...paper) {
 	m.agent = &box{
 		id: "agent-old", image: "docker-ucp/agent:old", labels: map[string]string{engine.LabelStartedBy: "root@cron"},
 		created: time.Now().Add(-time.Hour), ended: time.Now().Add(-time.Hour), state: state, grown: make(chan struct{}),
-		mounts: []mount.Mount{{Type: mount.TypeVolume, Source: spool, Target: engine.SpoolPath}}, policy: true,
+		mounts: []mount.Mount{{Type: mount.TypeVolume, Source: spool, Target: engine.SpoolPath}}, policy: true, forget: func() {},
 	}
 	if _, found := m.labels[spool]; !found {
 		m.add(tb, spool, map[string]string{engine.LabelStartedBy: "root@cron"})

@@ -52,9 +52,6 @@ func (l *life) isDead() bool {
 
 // start begins a life with what the plugin attached to.
 func (b *box) start(m *manager) error {
-	if err := b.lacksOutput(); err != nil {
-		return err
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.state == "running" {
@@ -62,15 +59,6 @@ func (b *box) start(m *manager) error {
 	}
 	b.lives, b.byHand = 0, false
 	b.begin(m, b.stdin)
-	return nil
-}
-
-// lacksOutput fails as an engine does that misses a file which a container mounts.
-func (b *box) lacksOutput() error {
-	output := b.mounted(engine.OutputPath)
-	if _, err := os.Stat(output); output != "" && err != nil {
-		return fmt.Errorf("bind source path does not exist: %s", output)
-	}
 	return nil
 }
 
@@ -99,34 +87,50 @@ func (b *box) begin(m *manager, stdin net.Conn) {
 
 func (m *manager) hostOf(l *life) agent.Host {
 	return agent.Host{
-		Engine: engine.New(m), Records: m, Nodes: m, Volumes: m.volumes, Spool: l.spool, Output: l.box.mounted(engine.OutputPath),
+		Engine: engine.New(m), Records: m, Nodes: m, Volumes: m.volumes, Spool: l.spool,
 	}
 }
 
 // over ends a life; after one that failed the engine begins another.
 func (b *box) over(m *manager, status int) {
+	m.mu.Lock()
+	gone := m.gone
+	m.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.state, b.status, b.ended = "exited", status, time.Now()
-	if b.policy && !b.byHand && status != 0 {
+	if b.policy && !b.byHand && !gone && status != 0 {
 		b.state = "restarting"
-		go b.again(m, min(policyPause<<min(b.lives, 16), longestPolicy))
+		after := min(policyPause<<min(b.lives, 16), longestPolicy)
+		ctx, forget := context.WithCancel(context.Background())
+		b.forget = forget
+		b.pending.Go(func() { b.again(ctx, m, after) })
 	}
 	b.wake()
 }
 
-func (b *box) again(m *manager, after time.Duration) {
-	time.Sleep(after)
-	missing := b.lacksOutput()
+func (b *box) again(ctx context.Context, m *manager, after time.Duration) {
+	_ = pause(ctx, after) // the state says whether somebody ended it meanwhile
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.state != "restarting":
-	case missing != nil || !b.policy:
+	case !b.policy || b.byHand:
 		b.state = "exited"
 		b.wake()
 	default:
 		feed, never := net.Pipe() // an input that never ends
+		b.begin(m, never)
+		b.life.feed = feed
+	}
+}
+
+// revive is the engine's start: it begins another life of what had ended with an error.
+func (b *box) revive(m *manager) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.policy && b.state == "exited" && b.status != 0 {
+		feed, never := net.Pipe()
 		b.begin(m, never)
 		b.life.feed = feed
 	}
@@ -173,8 +177,18 @@ func (m *manager) kill() {
 	m.mu.Unlock()
 	b.mu.Lock()
 	b.byHand = true
+	if b.state == "restarting" {
+		b.forget()
+	}
 	b.mu.Unlock()
 	m.die()
+}
+
+// end ends an agent that a test leaves, and waits for it.
+func (m *manager) end() {
+	m.kill()
+	<-m.agent.stopped
+	m.agent.pending.Wait()
 }
 
 func (l *life) kill() {
@@ -227,6 +241,7 @@ func (m *manager) stopAgent(ctx context.Context, b *box, options container.StopO
 		defer b.mu.Unlock()
 		if b.state == "restarting" {
 			b.state = "exited"
+			b.forget()
 		}
 		return nil
 	}

@@ -69,8 +69,11 @@ type manager struct {
 
 func newManager(tb testing.TB) *manager {
 	tb.Helper()
+	volumes, err := os.MkdirTemp("", "m") // a short name: that of a socket has at most 107 bytes
+	assert.NilError(tb, err)
+	tb.Cleanup(func() { assert.Check(tb, os.RemoveAll(volumes)) })
 	m := &manager{
-		host: remoteHost, volumes: tb.TempDir(), program: realAgent,
+		host: remoteHost, volumes: volumes, program: realAgent,
 		states: map[string]string{"ucp-agent": "running", "ucp-controller": "running", "ucp-kv": "running", "ucp-old": "exited"},
 		labels: map[string]map[string]string{"ucp-kv": nil, "ucp-node-certs": nil},
 		tasks:  map[string]*task{}, node: swarm.Node{ID: "node1"}, leader: true,
@@ -95,11 +98,25 @@ func (m *manager) add(tb testing.TB, name string, labels map[string]string) {
 // assertUntouched holds for every way out: UCP is what it was, and nothing of ours is left.
 func (m *manager) assertUntouched(tb testing.TB) {
 	tb.Helper()
+	m.assertRuns(tb)
+	m.assertClean(tb)
+}
+
+// assertRuns holds where UCP is what it was.
+func (m *manager) assertRuns(tb testing.TB) {
+	tb.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	assert.DeepEqual(tb, m.states, map[string]string{
 		"ucp-agent": "running", "ucp-controller": "running", "ucp-kv": "running", "ucp-old": "exited",
 	})
+}
+
+// assertClean holds where nothing of ours is left.
+func (m *manager) assertClean(tb testing.TB) {
+	tb.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	assert.Check(tb, m.agent == nil, "the agent's container is left")
 	assert.Equal(tb, len(m.images), 0, "left: %v", m.images)
 	assert.Equal(tb, len(m.tasks), 0, "left: %v", m.tasks)
@@ -129,14 +146,13 @@ func (m *manager) call(ctx context.Context, words ...string) error {
 	m.mu.Lock()
 	m.calls = append(m.calls, call)
 	hooks := []func(string) error{m.before, m.wire}
-	down := m.down || m.gone
+	m.mu.Unlock()
 	life, byAgent := ctx.Value(fromAgent{}).(*life)
 	if byAgent {
-		hooks, down = hooks[:1], m.gone
+		hooks = hooks[:1]
 	}
-	m.mu.Unlock()
-	if down {
-		return errors.New("connection refused")
+	if err := m.unreachable(byAgent); err != nil {
+		return err
 	}
 	for _, hook := range hooks {
 		if hook == nil {
@@ -149,7 +165,16 @@ func (m *manager) call(ctx context.Context, words ...string) error {
 	if byAgent && life.isDead() {
 		return errDead
 	}
-	return ctx.Err()
+	return errors.Join(m.unreachable(byAgent), ctx.Err())
+}
+
+func (m *manager) unreachable(byAgent bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.gone || m.down && !byAgent {
+		return errors.New("connection refused")
+	}
+	return nil
 }
 
 // setDown takes the plugin's connection away, or gives it back.

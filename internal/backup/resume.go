@@ -76,7 +76,7 @@ func (b *backup) bringHome(ctx context.Context, receipt *agent.Receipt) (digest 
 		if b.out, err = output.Create(b.opts.Path); err != nil {
 			return "", err
 		}
-		b.undo.add("rm "+failure.Quote(b.out.Part()), b.discardOutput)
+		b.undo.add("rm "+failure.Quote(b.out.Part()), func(context.Context) error { return b.out.Discard() })
 	}
 	return b.deliver(ctx, &receipt.Result)
 }

@@ -25,7 +25,7 @@ func (b *backup) setRight(ctx context.Context, left *leftover) error {
 		if err := left.Stop(ctx); err != nil {
 			return err
 		}
-		if err := b.readPapers(ctx, left); err != nil || left.journal == nil { // it may have been about to succeed
+		if err := left.readPapers(ctx, b.engine); err != nil || left.journal == nil { // it may have been about to succeed
 			return err
 		}
 	}

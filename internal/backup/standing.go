@@ -19,7 +19,6 @@ type standing struct {
 	status     int  // that its last life ended with
 	restarts   int  // how often the engine has started it again by itself
 	spool      string
-	output     bool // it mounts a file of the operator's
 }
 
 func look(ctx context.Context, eng *engine.Engine, agent *engine.Agent) (s standing, err error) {
@@ -37,15 +36,15 @@ func look(ctx context.Context, eng *engine.Engine, agent *engine.Agent) (s stand
 	}
 	s.ended = !state.Running && !state.Restarting && !s.created
 	for _, mount := range inspected.Mounts {
-		switch mount.Destination {
-		case engine.SpoolPath:
+		if mount.Destination == engine.SpoolPath {
 			s.spool = mount.Name
-		case engine.OutputPath:
-			s.output = true
 		}
 	}
 	return s, nil
 }
+
+// died tells that the engine has had to start the agent again, or is about to.
+func (s standing) died() bool { return s.restarting || s.restarts > 0 }
 
 // lookTimeout bounds a look at an agent that is being let go of.
 const lookTimeout = 45 * time.Second

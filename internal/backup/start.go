@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -51,22 +50,13 @@ func (b *backup) openOutput() (err error) {
 	if b.out, err = output.Create(b.opts.Path); err != nil {
 		return err
 	}
-	b.undo.add("rm "+failure.Quote(b.out.Part()), b.discardOutput)
+	b.undo.add("rm "+failure.Quote(b.out.Part()), func(context.Context) error { return b.out.Discard() })
 	if b.localSocket() == "" {
 		return nil
 	}
 	b.nonce = "docker-ucp probe " + rand.Text()
 	_, err = b.out.Write([]byte(b.nonce))
 	return err
-}
-
-// discardOutput removes FILE.part, unless the engine needs it to start an agent again that has UCP to bring back.
-func (b *backup) discardOutput(context.Context) error {
-	if b.mounts && !b.settled() {
-		b.talk.Warn("%s stays: without it the agent cannot be started again", b.out.Part())
-		return nil
-	}
-	return b.out.Discard()
 }
 
 // localSocket returns the path of the socket that the engine is reached over; empty for any other way.
@@ -112,8 +102,7 @@ func (b *backup) startAgent(ctx context.Context) error {
 	return nil
 }
 
-// createAgent tries what the agent would best see, and goes without what its machine does not have: the path of a
-// socket or of a file here may be no path there.
+// createAgent tries where the engine's own socket may be: the path of a socket here may be no path there.
 func (b *backup) createAgent(ctx context.Context, image string) (*engine.Agent, error) {
 	spec := engine.AgentSpec{
 		Image: image, StartedBy: b.opts.StartedBy, Spool: b.opts.Spool, SecurityOpt: b.opts.SecurityOpt,
@@ -123,18 +112,12 @@ func (b *backup) createAgent(ctx context.Context, image string) (*engine.Agent, 
 	}
 	var failed error
 	for _, socket := range b.sockets() {
-		for _, file := range b.outputs() {
-			spec.Socket, spec.Output, spec.OutputOwner = socket, file, os.Geteuid()
-			container, err := b.engine.CreateAgent(ctx, spec)
-			if err == nil {
-				b.mounts = file != ""
-				return container, nil
-			}
-			if !cerrdefs.IsInvalidArgument(err) {
-				return nil, err
-			}
-			failed = errors.Join(failed, err)
+		spec.Socket = socket
+		container, err := b.engine.CreateAgent(ctx, spec)
+		if err == nil || !cerrdefs.IsInvalidArgument(err) {
+			return container, err
 		}
+		failed = errors.Join(failed, err)
 	}
 	return nil, failure.Refuse(failed, "if the engine's socket lies elsewhere on the manager: docker ucp backup --engine-socket PATH")
 }
@@ -149,11 +132,4 @@ func (b *backup) sockets() []string {
 		return []string{DefaultSocket}
 	}
 	return []string{local, DefaultSocket}
-}
-
-func (b *backup) outputs() []string {
-	if b.nonce == "" {
-		return []string{""}
-	}
-	return []string{b.out.Part(), ""}
 }

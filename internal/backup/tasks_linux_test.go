@@ -2,6 +2,8 @@ package backup
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -21,6 +23,7 @@ type task struct {
 	id, image string
 	args      []string
 	spool     string
+	output    string // the operator's file
 	said      net.Conn
 	removed   chan container.WaitResponse
 }
@@ -31,14 +34,20 @@ func (m *manager) createTask(ctx context.Context, config *container.Config, host
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.lacks(host); err != nil {
+		return container.CreateResponse{}, err
+	}
 	m.next++
 	made := &task{
 		id: fmt.Sprintf("task-%d", m.next), image: config.Image, args: config.Cmd,
 		removed: make(chan container.WaitResponse, 1),
 	}
 	for _, mount := range host.Mounts {
-		if mount.Target == engine.SpoolPath {
+		switch mount.Target {
+		case engine.SpoolPath:
 			made.spool = mount.Source
+		case engine.OutputPath:
+			made.output = mount.Source
 		}
 	}
 	m.tasks[made.id] = made
@@ -59,29 +68,74 @@ func (m *manager) ContainerWait(ctx context.Context, id string, _ container.Wait
 	return m.taskOf(id).removed, failed
 }
 
-// startTask does at once what the task is for.
+// startTask lets the task do what it is for.
 func (m *manager) startTask(ctx context.Context, t *task) error {
 	if err := m.call(ctx, "start task", t.args[0]); err != nil {
 		return err
 	}
-	output, status := "", 0
+	go func() {
+		output, err := m.do(t)
+		_, _ = stdcopy.NewStdWriter(t.said, stdcopy.Stdout).Write(output) // whoever asked may have left
+		status := int64(0)
+		if err != nil {
+			status = 1
+			_, _ = fmt.Fprintln(stdcopy.NewStdWriter(t.said, stdcopy.Stderr), err)
+		}
+		_ = t.said.Close()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.tasks, t.id)
+		t.removed <- container.WaitResponse{StatusCode: status}
+	}()
+	return nil
+}
+
+func (m *manager) do(t *task) (output []byte, err error) {
+	spool := filepath.Join(m.volumes, t.spool)
 	switch {
 	case t.args[0] == agent.TaskClean:
-		if err := os.RemoveAll(filepath.Dir(filepath.Join(m.volumes, t.spool, agent.JournalInSpool))); err != nil {
-			return err
+		return nil, os.RemoveAll(filepath.Dir(filepath.Join(spool, agent.JournalInSpool)))
+	case t.args[0] == agent.TaskHand:
+		if !m.listens(spool) {
+			return nil, errors.New("the agent has ended")
 		}
+		handed, err := agent.HandOver(context.Background(), spool, t.output, t.args[1])
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(handed)
 	case m.perform != nil:
-		output, status = m.perform(t.args)
+		said, status := m.perform(t.args)
+		if status != 0 {
+			return nil, errors.New(said)
+		}
+		return []byte(said), nil
+	default:
+		return nil, nil
 	}
-	go func() {
-		_, _ = fmt.Fprint(stdcopy.NewStdWriter(t.said, stdcopy.Stdout), output) // whoever asked may have left
-		_ = t.said.Close()
-	}()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.tasks, t.id)
-	t.removed <- container.WaitResponse{StatusCode: int64(status)}
-	return nil
+}
+
+// listens waits until the agent listens for the operator's file, or has ended. In a bubble the task cannot do that
+// itself: the clock, and so its pause, stands still while somebody waits for a connection.
+func (m *manager) listens(spool string) bool {
+	for {
+		conn, err := net.Dial("unix", filepath.Join(spool, filepath.Dir(agent.JournalInSpool), "hand"))
+		if err == nil {
+			return conn.Close() == nil
+		}
+		m.mu.Lock()
+		box := m.agent
+		m.mu.Unlock()
+		if box == nil {
+			return false
+		}
+		box.mu.Lock()
+		running := box.state == "running"
+		box.mu.Unlock()
+		if !running {
+			return false
+		}
+	}
 }
 
 // listOurs lists the containers that bear our label.
