@@ -33,7 +33,8 @@ const (
 // machine is a manager with two volumes and four containers, of which the last does not run.
 type machine struct {
 	*engines
-	host Host
+	host   Host
+	output string // the operator's file
 }
 
 func newMachine(tb testing.TB) *machine {
@@ -41,10 +42,13 @@ func newMachine(tb testing.TB) *machine {
 	m := &machine{engines: &engines{states: map[string]quiesce.State{
 		"c-agent": {Running: true}, "c-controller": {Running: true}, "c-kv": {Running: true}, "c-down": {},
 	}}}
-	root := tb.TempDir()
+	root, err := os.MkdirTemp("", "m") // a short name: that of a socket has at most 107 bytes
+	assert.NilError(tb, err)
+	tb.Cleanup(func() { assert.Check(tb, os.RemoveAll(root)) })
+	m.output = filepath.Join(root, "output")
 	m.host = Host{
 		Engine: m.engines, Records: m.engines, Nodes: m.engines,
-		Volumes: filepath.Join(root, "volumes"), Spool: filepath.Join(root, "spool"), Output: filepath.Join(root, "output"),
+		Volumes: filepath.Join(root, "volumes"), Spool: filepath.Join(root, "spool"),
 	}
 	for name, content := range map[string]string{
 		"ucp-kv/snap/db":             strings.Repeat("etcd", 50_000),

@@ -12,19 +12,19 @@ import (
 func TestTheArchiveGoesStraightIntoTheFileWithTheNonce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newMachine(t)
-		m.write(t, m.host.Output, testNonce)
-		before, err := os.Stat(m.host.Output)
+		m.write(t, m.output, testNonce)
+		before, err := os.Stat(m.output)
 		assert.NilError(t, err)
 		job, order := m.job(), m.order()
 		job.Nonce, order.Direct = testNonce, true
 		talk, err := m.backUp(t, job, order)
 		assert.NilError(t, err)
-		assert.Check(t, talk.last(Surveyed).Survey.Direct)
-		content, err := os.ReadFile(m.host.Output)
+		assert.DeepEqual(t, talk.handed, Handed{Direct: true, OneDisk: true})
+		content, err := os.ReadFile(m.output)
 		assert.NilError(t, err)
 		assert.Equal(t, checksumOf(content), talk.last(Finished).Result.CRC32C)
-		checkArchive(t, m.host.Output)
-		after, err := os.Stat(m.host.Output)
+		checkArchive(t, m.output)
+		after, err := os.Stat(m.output)
 		assert.NilError(t, err)
 		assert.Check(t, os.SameFile(before, after), "the plugin holds the file that it made")
 		_, err = os.Stat(m.archivePath())
@@ -35,13 +35,13 @@ func TestTheArchiveGoesStraightIntoTheFileWithTheNonce(t *testing.T) {
 func TestAnArchiveOrderedIntoTheSpoolLeavesTheOutputAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newMachine(t)
-		m.write(t, m.host.Output, testNonce)
+		m.write(t, m.output, testNonce)
 		job := m.job()
 		job.Nonce = testNonce
 		_, err := m.backUp(t, job, m.order())
 		assert.NilError(t, err)
 		checkArchive(t, m.archivePath())
-		assertHolds(t, m.host.Output, testNonce)
+		assertHolds(t, m.output, testNonce)
 	})
 }
 
@@ -57,14 +57,14 @@ func TestAFileWithoutTheNonceIsAnotherFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				m := newMachine(t)
-				m.write(t, m.host.Output, test.content)
+				m.write(t, m.output, test.content)
 				job, order := m.job(), m.order()
 				job.Nonce, order.Direct = test.nonce, true
 				talk, err := m.backUp(t, job, order)
 				assert.Error(t, err, "the order wants the archive in a file that the agent does not see")
-				assert.Check(t, !talk.last(Surveyed).Survey.Direct)
+				assert.DeepEqual(t, talk.handed, Handed{})
 				assert.Equal(t, len(m.moved()), 0, "UCP was stopped for nothing")
-				assertHolds(t, m.host.Output, test.content)
+				assertHolds(t, m.output, test.content)
 				m.assertEmptySpool(t)
 			})
 		})
@@ -81,12 +81,12 @@ func TestAnOutputThatCannotBeOpenedIsAnotherFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				m := newMachine(t)
-				make(t, m.host.Output)
+				make(t, m.output)
 				job := m.job()
 				job.Nonce = testNonce
 				talk, err := m.backUp(t, job, m.order())
 				assert.NilError(t, err)
-				assert.Check(t, !talk.last(Surveyed).Survey.Direct)
+				assert.DeepEqual(t, talk.handed, Handed{})
 				checkArchive(t, m.archivePath())
 			})
 		})
@@ -110,22 +110,16 @@ func TestNoWayOutKeepsTheOutputOpen(t *testing.T) {
 	for name, goOn := range tests {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
-			m.write(t, m.host.Output, testNonce)
+			m.write(t, m.output, testNonce)
 			job, order := m.job(), m.order()
 			job.Nonce, order.Direct = testNonce, true
 			talk := m.start(t)
-			surveyed := make(chan struct{})
-			talk.on = func(event Event) {
-				if event.Type == Surveyed {
-					close(surveyed)
-				}
-			}
 			talk.send(job)
-			<-surveyed
-			assert.Check(t, isOpen(t, m.host.Output))
+			assert.Check(t, m.hand(t, testNonce).Direct)
+			assert.Check(t, isOpen(t, m.output))
 			goOn(m, talk, order)
 			err := talk.wait()
-			assert.Check(t, !isOpen(t, m.host.Output), "%v", err)
+			assert.Check(t, !isOpen(t, m.output), "%v", err)
 		})
 	}
 }

@@ -29,7 +29,7 @@ func TestTheReceiptSaysWhatWasMade(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				m := newMachine(t)
-				m.write(t, m.host.Output, testNonce)
+				m.write(t, m.output, testNonce)
 				job, order := m.job(), m.order()
 				change(&job, order)
 				order.Manifest.Volumes[0].Options = map[string]string{"o": "username=ucp,password=secret"}
@@ -43,7 +43,7 @@ func TestTheReceiptSaysWhatWasMade(t *testing.T) {
 				if order.Direct {
 					assert.Equal(t, receipt.Output, output)
 					m.assertLeft(t, "receipt")
-					assertManifest(t, receipt.Manifest, order.Manifest, checkArchive(t, m.host.Output).Manifest)
+					assertManifest(t, receipt.Manifest, order.Manifest, checkArchive(t, m.output).Manifest)
 					return
 				}
 				assert.Equal(t, receipt.Output, "")

@@ -44,7 +44,6 @@ type Host struct {
 	Nodes   ucp.NodeEngine
 	Volumes string // a folder that holds one for each volume
 	Spool   string // a folder on a disk with room
-	Output  string // the operator's own file, if it was mounted
 }
 
 // Main is the agent's whole program: it runs until the work is done and returns the exit status. With arguments it does
@@ -69,7 +68,7 @@ func Main() int {
 	}
 	host := Host{
 		Engine: eng, Records: eng.API(), Nodes: eng.API(),
-		Volumes: engine.VolumesPath, Spool: engine.SpoolPath, Output: engine.OutputPath,
+		Volumes: engine.VolumesPath, Spool: engine.SpoolPath,
 	}
 	if err := Run(ctx, host, stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -131,8 +130,12 @@ func (r *runner) serve(ctx context.Context, in *bufio.Reader, input io.Closer) (
 
 // carryOut surveys, waits for an order and obeys it; nil when none came.
 func (r *runner) carryOut(ctx context.Context, in *bufio.Reader, job *Job) (finished *Event, err error) {
-	survey, output, err := r.survey(ctx, job)
-	defer func() { err = errors.Join(err, closeFile(output)) }()
+	if err := r.spool.prepare(); err != nil {
+		return nil, err
+	}
+	output := r.expectFile(ctx, job.Nonce)
+	defer func() { err = errors.Join(err, closeFile(output())) }()
+	survey, err := r.survey(ctx, job)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +149,7 @@ func (r *runner) carryOut(ctx context.Context, in *bufio.Reader, job *Job) (fini
 	if err != nil {
 		return nil, fmt.Errorf("read the order: %w", err)
 	}
-	return r.backup(ctx, &order, output)
+	return r.backup(ctx, &order, output())
 }
 
 // firstLineTimeout is how long the agent waits for its first line. A plugin sends it at once.

@@ -81,30 +81,13 @@ func (s spool) remove() error {
 
 func (s spool) archive() string { return filepath.Join(s.dir, "archive") }
 func (s spool) clones() string  { return filepath.Join(s.dir, "clones") }
+func (s spool) hand() string    { return filepath.Join(s.dir, "hand") } // the socket through which the operator's file comes
 
 // create opens the spooled archive for writing.
 func (s spool) create() (*os.File, error) {
 	file, err := os.OpenFile(s.archive(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("create the archive in the spool: %w", err)
-	}
-	return file, nil
-}
-
-// openOutput opens the operator's file when it is the very one that the plugin made, known by the nonce in it; nil
-// when it is another, or none. A socket can lead into another machine, where the same path is another file.
-func openOutput(path, nonce string) (*os.File, error) {
-	if nonce == "" {
-		return nil, nil
-	}
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return nil, nil //nolint:nilerr // not ours to write: the archive goes through the spool.
-	}
-	content := make([]byte, len(nonce)+1)
-	n, _ := file.ReadAt(content, 0) // an unreadable file is another file
-	if string(content[:n]) != nonce {
-		return nil, file.Close()
 	}
 	return file, nil
 }

@@ -62,7 +62,10 @@ func runTask(args []string, stdout, stderr io.Writer) int {
 
 func doTask(asked, spoolRoot string) (result string, err error) {
 	port, isPing := strings.CutPrefix(asked, TaskPing+" ")
+	nonce, isHand := strings.CutPrefix(asked, TaskHand+" ")
 	switch {
+	case isHand:
+		return jsonLine(HandOver(context.Background(), spoolRoot, engine.OutputPath, nonce))
 	case isPing:
 		ctx, cancel := context.WithTimeoutCause(context.Background(), pingTimeout, fmt.Errorf("no answer within %s", pingTimeout))
 		defer cancel()

@@ -51,6 +51,7 @@ func TestThePlanFollowsTheSurveyAndTheOperator(t *testing.T) {
 	tests := map[string]struct {
 		clone  Clone
 		survey func(*agent.Survey)
+		handed agent.Handed
 		want   func(*Plan)
 		refuse string // and the hint below it
 		hint   string
@@ -89,26 +90,29 @@ func TestThePlanFollowsTheSurveyAndTheOperator(t *testing.T) {
 		"no clone where only clones find no room": {
 			clone: CloneAuto,
 			survey: func(s *agent.Survey) {
-				s.Clone, s.Direct, s.SpoolFree = true, true, gigabyte
+				s.Clone, s.SpoolFree = true, gigabyte
 				s.Volumes[0].Cloning, s.Volumes[1].Cloning = gigabyte, 1
 			},
-			want: func(p *Plan) { p.Direct, p.NoClone = true, "there is no room for clones in volume docker-ucp-spool" },
+			handed: agent.Handed{Direct: true},
+			want:   func(p *Plan) { p.Direct, p.NoClone = true, "there is no room for clones in volume docker-ucp-spool" },
 		},
 		"a refusal where clones and the archive share a disk that is too small for both": {
 			clone: CloneAlways,
 			survey: func(s *agent.Survey) {
-				s.Clone, s.Direct, s.OneDisk, s.SpoolFree = true, true, true, 2*gigabyte
+				s.Clone, s.SpoolFree = true, 2*gigabyte
 				s.Volumes[0].Cloning = gigabyte
 			},
+			handed: agent.Handed{Direct: true, OneDisk: true},
 			refuse: "no room on the manager: volume docker-ucp-spool needs up to 2.018GB and has 2GB free",
 			hint:   "name a volume on a larger disk with: docker ucp backup --spool-volume NAME",
 		},
 		"a refusal where clones find no room, though the archive goes elsewhere": {
 			clone: CloneAlways,
 			survey: func(s *agent.Survey) {
-				s.Clone, s.Direct, s.SpoolFree = true, true, gigabyte
+				s.Clone, s.SpoolFree = true, gigabyte
 				s.Volumes[0].Cloning, s.Volumes[1].Cloning = gigabyte, 1
 			},
+			handed: agent.Handed{Direct: true},
 			refuse: "no room on the manager: volume docker-ucp-spool needs up to 1GB and has 1GB free",
 			hint:   "name a volume on a larger disk with: docker ucp backup --spool-volume NAME",
 		},
@@ -117,6 +121,7 @@ func TestThePlanFollowsTheSurveyAndTheOperator(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b, survey := discovered(Options{Clone: test.clone}), surveyOf(gigabyte)
 			test.survey(survey)
+			b.handed = test.handed
 			plan, err := b.plan(survey)
 			if test.refuse != "" {
 				assert.Error(t, err, test.refuse)
@@ -168,7 +173,7 @@ func TestTheOutputsDiskCountsWhereTheArchiveIsWritten(t *testing.T) {
 			b.out, err = output.Create(path)
 			assert.NilError(t, err)
 			defer func() { assert.Check(t, b.out.Discard()) }()
-			survey.Direct, survey.SpoolFree = direct, 2*tooMuch
+			b.handed.Direct, survey.SpoolFree = direct, 2*tooMuch
 			if direct {
 				survey.SpoolFree = 0 // does not matter
 			}

@@ -25,7 +25,7 @@ func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
 		Mode: b.mode(), Hold: !b.instance.Swarm.Leaderless, Shm: b.shm.mounts, FixShm: b.opts.FixShm && b.shm.mounts > 1,
 		Quiesce: quiet, Resting: restingNames(b.instance, &quiet),
 		Volumes: survey.Volumes, Excluded: b.opts.Exclude,
-		Clone: survey.Clone && b.opts.Clone != CloneNever, Direct: survey.Direct, Spool: b.opts.Spool,
+		Clone: survey.Clone && b.opts.Clone != CloneNever, Direct: b.handed.Direct, Spool: b.opts.Spool,
 	}
 	if !survey.Clone {
 		plan.NoClone = survey.NoClone
@@ -40,7 +40,7 @@ func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
 			"let UCP rest while its volumes are sealed: docker ucp backup --clone auto")
 	}
 	plan.Needed = sealedSize(survey)
-	if plan.Clone && b.opts.Clone == CloneAuto && survey.SpoolFree < spooledSize(plan, survey) {
+	if plan.Clone && b.opts.Clone == CloneAuto && survey.SpoolFree < b.spooledSize(plan, survey) {
 		plan.Clone, plan.NoClone = false, "there is no room for clones in volume "+plan.Spool
 	}
 	plan.Warnings = b.warnings(&quiet)
@@ -73,7 +73,7 @@ func (b *backup) warnings(quiet *quiesce.Plan) (warnings []string) {
 // room refuses a backup that would fill a disk: the manager's, which UCP itself lives on, or the one of the output.
 func (b *backup) room(plan *Plan, survey *agent.Survey) error {
 	plan.Free = survey.SpoolFree
-	if needed := spooledSize(plan, survey); survey.SpoolFree < needed {
+	if needed := b.spooledSize(plan, survey); survey.SpoolFree < needed {
 		return failure.Refuse(
 			fmt.Errorf("no room on the manager: volume %s needs up to %s and has %s free", plan.Spool, human(needed), human(survey.SpoolFree)),
 			"name a volume on a larger disk with: docker ucp backup --spool-volume NAME")
@@ -115,9 +115,9 @@ func sealedSize(survey *agent.Survey) int64 {
 }
 
 // spooledSize is the most that the spool's disk takes up at a time: the archive, where it lies there, beside the clones.
-func spooledSize(plan *Plan, survey *agent.Survey) int64 {
+func (b *backup) spooledSize(plan *Plan, survey *agent.Survey) int64 {
 	size := int64(0)
-	if !plan.Direct || survey.OneDisk {
+	if !plan.Direct || b.handed.OneDisk {
 		size = plan.Needed
 	}
 	if plan.Clone {

@@ -50,8 +50,6 @@ type AgentSpec struct {
 	Socket      string   // the engine's socket on its machine
 	Volumes     []string // mounted read-only below VolumesPath
 	Spool       string   // the volume at SpoolPath
-	Output      string   // a file on the engine's machine, mounted at OutputPath; empty for none
-	OutputOwner int      // the user ID that owns Output
 	SecurityOpt []string // added to those that the agent gets anyway
 }
 
@@ -88,18 +86,14 @@ func (e *Engine) CreateAgent(ctx context.Context, spec AgentSpec) (*Agent, error
 	return &Agent{engine: e, ID: id}, nil
 }
 
-// hostConfig is the least that the agent can do its work with. It reads files of any owner with DAC_READ_SEARCH alone;
-// writing into a file that belongs to somebody else than root takes DAC_OVERRIDE.
+// hostConfig is the least that the agent can do its work with. It reads files of any owner with DAC_READ_SEARCH alone.
+// It mounts nothing that could be gone when the engine starts it again.
 func hostConfig(spec AgentSpec, engineOptions []string) *container.HostConfig {
-	capabilities := []string{"DAC_READ_SEARCH"}
-	if spec.Output != "" && spec.OutputOwner != 0 {
-		capabilities = append(capabilities, "DAC_OVERRIDE")
-	}
 	host := &container.HostConfig{
 		NetworkMode:    "none",
 		ReadonlyRootfs: true,
 		CapDrop:        []string{"ALL"},
-		CapAdd:         capabilities,
+		CapAdd:         []string{"DAC_READ_SEARCH"},
 		SecurityOpt:    securityOptions(spec.SecurityOpt, engineOptions),
 		// The events must be readable whatever the engine's own default is, and never leave the machine. Its defaults for
 		// this very driver could drop some, or rotate away the plan by which UCP is brought back.
@@ -124,9 +118,6 @@ func mounts(spec AgentSpec) []mount.Mount {
 			Type: mount.TypeVolume, Source: name, Target: path.Join(VolumesPath, name), ReadOnly: true,
 			VolumeOptions: &mount.VolumeOptions{NoCopy: true},
 		})
-	}
-	if spec.Output != "" {
-		all = append(all, mount.Mount{Type: mount.TypeBind, Source: spec.Output, Target: OutputPath})
 	}
 	return all
 }

@@ -90,15 +90,6 @@ func TestTheAgentGetsTheLeastItCanWorkWith(t *testing.T) {
 			}, "security-opt",
 		},
 		"where users are mapped": {newest, system.Info{SecurityOptions: []string{"name=userns"}}, nil, "userns"},
-		"with an output of root's": {
-			newest, system.Info{}, func(s *engine.AgentSpec) { s.Output = "/backup/ucp.tar.part" }, "output-root",
-		},
-		"with an output of somebody else's": {
-			newest,
-			system.Info{},
-			func(s *engine.AgentSpec) { s.Output, s.OutputOwner = "/backup/ucp.tar.part", 1000 }, "output-user",
-		},
-		"without an output, whoever asks": {newest, system.Info{}, func(s *engine.AgentSpec) { s.OutputOwner = 1000 }, "plain"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

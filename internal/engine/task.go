@@ -24,6 +24,7 @@ type Task struct {
 	Args         []string // no secrets: every process of the machine can read them
 	Network      string   // the ID of a container whose network it joins; empty for none
 	Spool        string   // the volume mounted at SpoolPath; empty for none
+	Output       string   // a file on the engine's machine, mounted at OutputPath; empty for none
 	HostPID      bool     // it sees the machine's processes
 	Capabilities []string // without CAP_
 	SecurityOpt  []string // added to those that it gets anyway
@@ -92,7 +93,10 @@ func (e *Engine) taskHost(task Task, engineOptions []string) *container.HostConf
 		host.NetworkMode = container.NetworkMode("container:" + task.Network)
 	}
 	if task.Spool != "" {
-		host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: task.Spool, Target: SpoolPath}}
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: task.Spool, Target: SpoolPath})
+	}
+	if task.Output != "" {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: task.Output, Target: OutputPath})
 	}
 	if task.HostPID {
 		host.PidMode = "host"

@@ -149,6 +149,9 @@ func TestATaskGetsTheLeastItCanWorkWith(t *testing.T) {
 		"on the oldest":      {engine.OldestAPI, nil, nil, "plain"},
 		"in another network": {newest, nil, func(t *engine.Task) { t.Network = "0a1b2c" }, "network"},
 		"with the spool":     {newest, nil, func(t *engine.Task) { t.Spool = "docker-ucp-spool" }, "spool"},
+		"with a file of the operator's": {newest, nil, func(t *engine.Task) {
+			t.Spool, t.Output, t.Capabilities = "docker-ucp-spool", "/backup/ucp.tar.part", []string{"DAC_OVERRIDE"}
+		}, "output"},
 		"with all it can be given": {
 			newest,
 			[]string{"name=apparmor", "name=selinux", "name=userns"},
