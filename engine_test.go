@@ -26,7 +26,7 @@ func answers(kind string) map[string]any {
 	swarm := object{"NodeID": "node1", "LocalNodeState": "active", "ControlAvailable": true}
 	said := map[string]any{
 		"/version":         object{"Version": "20.10.24", "ApiVersion": "1.41", "Os": "linux", "Arch": "amd64"},
-		"/info":            object{"ID": "ENGINE:ONE", "Name": "manager1", "ServerVersion": "20.10.24", "Swarm": swarm},
+		"/info":            object{"ID": "ENGINE:ONE", "Name": "manager1", "ServerVersion": "20.10.24", "Swarm": swarm, "SystemTime": "2026-01-02T03:14:05Z"},
 		"/nodes":           list{},
 		"/volumes":         object{"Volumes": list{object{"Name": "ucp-kv"}}},
 		"/containers/json": list{ucpContainer()},
