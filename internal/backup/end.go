@@ -73,7 +73,8 @@ func (b *backup) letGo(ctx context.Context) error {
 	if !b.kept {
 		err = errors.Join(err, b.agent.send(agent.Job{Clean: true}))
 	}
-	if b.agent.hangUp(); err == nil && b.agent.settles(ctx, before) {
+	err = errors.Join(err, b.agent.hangUp())
+	if err == nil && !before.died() && b.agent.settles(ctx, before) { // a later life does not listen
 		return nil
 	}
 	b.held = true
@@ -90,7 +91,7 @@ func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error
 	case b.agent == nil:
 		return container.Remove(ctx)
 	case b.stays():
-		return b.agent.hangUp()
+		return b.leave(ctx)
 	}
 	emptied := b.settled() && b.dismissed(ctx)
 	if err := errors.Join(b.endAgent(ctx), b.settleDead(ctx)); err != nil {
@@ -105,6 +106,16 @@ func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error
 		}
 	}
 	return container.Remove(ctx)
+}
+
+// leave ends the agent's input, and sees the agent end that only held its name, so that --resume can begin at once.
+func (b *backup) leave(ctx context.Context) error {
+	before, err := look(ctx, b.engine, b.agent.agent)
+	if hangErr := b.agent.hangUp(); hangErr != nil || err != nil || !b.kept || before.died() {
+		return hangErr
+	}
+	b.agent.settles(ctx, before)
+	return nil
 }
 
 // dismissed tells an agent that waits for it that all is done, and reports whether it emptied the spool. One whose

@@ -63,8 +63,11 @@ type manager struct {
 	tasks   map[string]*task // by ID
 	perform func(args []string) (output string, status int)
 	node    swarm.Node
-	leader  bool // the swarm has one
-	gone    bool // the engine gives nobody an answer
+	leader  bool          // the swarm has one
+	gone    bool          // the engine gives nobody an answer
+	plugin  *run          // that has called last
+	killed  *run          // the one that is dead
+	over    chan struct{} // closed at the end of a test in which one is
 }
 
 func newManager(tb testing.TB) *manager {
@@ -76,7 +79,7 @@ func newManager(tb testing.TB) *manager {
 		host: remoteHost, volumes: volumes, program: realAgent,
 		states: map[string]string{"ucp-agent": "running", "ucp-controller": "running", "ucp-kv": "running", "ucp-old": "exited"},
 		labels: map[string]map[string]string{"ucp-kv": nil, "ucp-node-certs": nil},
-		tasks:  map[string]*task{}, node: swarm.Node{ID: "node1"}, leader: true,
+		tasks:  map[string]*task{}, node: managerNode(), leader: true,
 	}
 	for name, content := range map[string]string{
 		"ucp-kv/snap/db": strings.Repeat("etcd", 50_000), "ucp-node-certs/private/key": "secret of UCP",
@@ -86,6 +89,14 @@ func newManager(tb testing.TB) *manager {
 		assert.NilError(tb, os.WriteFile(path, []byte(content), 0o600))
 	}
 	return m
+}
+
+func managerNode() swarm.Node {
+	return swarm.Node{
+		ID: "node1", Spec: swarm.NodeSpec{Role: swarm.NodeRoleManager}, Description: swarm.NodeDescription{Hostname: "manager1"},
+		Status:        swarm.NodeStatus{State: swarm.NodeStateReady},
+		ManagerStatus: &swarm.ManagerStatus{Leader: true, Reachability: swarm.ReachabilityReachable, Addr: "192.0.2.1:2377"},
+	}
 }
 
 // add makes a volume.
@@ -151,7 +162,7 @@ func (m *manager) call(ctx context.Context, words ...string) error {
 	if byAgent {
 		hooks = hooks[:1]
 	}
-	if err := m.unreachable(byAgent); err != nil {
+	if err := m.unreachable(ctx); err != nil {
 		return err
 	}
 	for _, hook := range hooks {
@@ -165,16 +176,39 @@ func (m *manager) call(ctx context.Context, words ...string) error {
 	if byAgent && life.isDead() {
 		return errDead
 	}
-	return errors.Join(m.unreachable(byAgent), ctx.Err())
+	return errors.Join(m.unreachable(ctx), ctx.Err())
 }
 
-func (m *manager) unreachable(byAgent bool) error {
+// unreachable fails while there is no engine, or no way to it, and lets a plugin that was killed go no further.
+func (m *manager) unreachable(ctx context.Context) error {
+	by, byPlugin := ctx.Value(fromPlugin{}).(*run)
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.gone || m.down && !byAgent {
+	refused := m.gone || m.down && byPlugin
+	killed := byPlugin && m.killed == by
+	if byPlugin {
+		m.plugin = by
+	}
+	m.mu.Unlock()
+	if killed {
+		<-m.over
+		refused = true
+	}
+	if refused {
 		return errors.New("connection refused")
 	}
 	return nil
+}
+
+// fromPlugin marks the context of a plugin's calls with its run.
+type fromPlugin struct{}
+
+// killPlugin ends the plugin as SIGKILL does: nothing that it does from now on happens.
+func (m *manager) killPlugin() {
+	m.mu.Lock()
+	m.killed = m.plugin
+	m.mu.Unlock()
+	m.breakStreams()
+	m.breakInput()
 }
 
 // setDown takes the plugin's connection away, or gives it back.
@@ -222,7 +256,12 @@ func (m *manager) Info(ctx context.Context) (system.Info, error) {
 }
 
 func (m *manager) NodeList(ctx context.Context, _ swarm.NodeListOptions) ([]swarm.Node, error) {
-	return nil, m.call(ctx, "nodes")
+	if err := m.call(ctx, "nodes"); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return []swarm.Node{m.node}, m.led()
 }
 
 func (m *manager) ConfigList(ctx context.Context, _ swarm.ConfigListOptions) ([]swarm.Config, error) {

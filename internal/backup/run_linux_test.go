@@ -64,6 +64,7 @@ func backUpOver(tb testing.TB, api client.APIClient, change func(*run)) *run {
 	ctx, cancel := context.WithCancel(tb.Context())
 	defer cancel()
 	r := &run{cancel: cancel}
+	ctx = context.WithValue(ctx, fromPlugin{}, r)
 	r.opts = Options{
 		Path: filepath.Join(folder, "ucp.tar"), Clone: CloneNever, Spool: DefaultSpool, Stdout: &r.stdout,
 		Program: staticProgram(tb), Version: "test", StartedBy: "tester@here",
