@@ -30,8 +30,12 @@ func isHeld(err error) bool {
 }
 
 // hold tells UCP's reconcilers to leave the node alone, and returns the node that is to be released; none where nothing
-// was set. They are paused as well, so going on without is no danger.
+// was set. They are paused as well, so going on without is no danger. No node is to be held where the swarm had no leader
+// before: a journal that names it would never be settled.
 func (r *runner) hold(ctx context.Context, node, by string) (held string) {
+	if node == "" {
+		return ""
+	}
 	limited, cancel := context.WithTimeout(ctx, holdTimeout)
 	defer cancel()
 	err := ucp.Hold(limited, r.host.Nodes, node, by)

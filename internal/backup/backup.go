@@ -63,6 +63,7 @@ type backup struct {
 
 	handed     agent.Handed // whether the agent has FILE.part
 	direct     bool         // the archive goes straight into it
+	holds      bool         // the agent tells UCP's reconcilers to leave the node alone
 	kept       bool         // the archive stays on the manager
 	held       bool         // the agent stays there, to take the node's label off
 	unreleased string       // the node whose label no agent is going to take off
@@ -157,7 +158,7 @@ func (b *backup) dismiss(ctx context.Context) error {
 func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 	b.touched = true
 	b.agent.plan = &plan.Quiesce // until it is heard that UCP is back
-	b.direct = plan.Direct
+	b.direct, b.holds = plan.Direct, plan.Hold
 	done, err := b.agent.carryOut(ctx, b.order(plan))
 	if err != nil {
 		return nil, errors.Join(err, b.settleDead(ctx), b.letGo(ctx))
@@ -216,6 +217,9 @@ func (b *backup) order(plan *Plan) *agent.Order {
 	}
 	if plan.Direct {
 		order.Output = plan.Output
+	}
+	if !plan.Hold {
+		order.Instance.Node.ID = ""
 	}
 	return order
 }

@@ -61,6 +61,9 @@ func (b *box) inspect() container.InspectResponse {
 				Running: b.state == "running" || b.state == "restarting", Restarting: b.state == "restarting", Status: b.state,
 				ExitCode: b.status, FinishedAt: b.ended.Format(time.RFC3339Nano),
 			},
+			HostConfig: &container.HostConfig{RestartPolicy: container.RestartPolicy{Name: map[bool]container.RestartPolicyMode{
+				true: container.RestartPolicyOnFailure, false: container.RestartPolicyDisabled,
+			}[b.policy]}},
 		},
 		Config: &container.Config{Image: b.image, Labels: b.labels},
 	}

@@ -29,13 +29,13 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 )
 
-func (m *manager) ContainerLogs(ctx context.Context, _ string, options container.LogsOptions) (io.ReadCloser, error) {
+func (m *manager) ContainerLogs(ctx context.Context, id string, options container.LogsOptions) (io.ReadCloser, error) {
 	if err := m.call(ctx, "logs"); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.agent == nil {
+	if m.agent == nil || m.agent.id != id {
 		return nil, fmt.Errorf("no such container: %w", cerrdefs.ErrNotFound)
 	}
 	m.agent.mu.Lock()
@@ -220,7 +220,7 @@ func (m *manager) ContainerRemove(ctx context.Context, id string, _ container.Re
 		delete(m.tasks, id)
 		return nil
 	}
-	if m.agent == nil {
+	if m.agent == nil || m.agent.id != id {
 		return cerrdefs.ErrNotFound
 	}
 	m.agent.mu.Lock()

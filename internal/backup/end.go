@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 
@@ -38,7 +39,12 @@ func (b *backup) settleDead(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
 	defer cancel()
-	if b.agent.restless {
+	switch {
+	case b.takenOver(ctx):
+		b.talk.Warn("another backup on this manager took over, and sees to UCP")
+		b.agent.back = true
+		return nil
+	case b.agent.restless:
 		if err := b.agent.agent.Stop(ctx); err != nil {
 			return err
 		}
@@ -58,8 +64,34 @@ func (b *backup) settleDead(ctx context.Context) error {
 		}
 		b.agent.back = true
 	}
-	b.release(ctx, b.instance.Node.ID)
+	if b.holds {
+		b.release(ctx, b.instance.Node.ID)
+	}
 	return nil
+}
+
+// otherPatience is how long another run may take to set UCP right.
+const otherPatience = 3 * time.Minute
+
+// takenOver waits for another run that ended the agent for good, to set UCP right itself, and reports whether it did. UCP
+// may be at rest for that run's own backup soon, and nobody else may wake it then.
+func (b *backup) takenOver(ctx context.Context) bool {
+	seen := false
+	for until := time.Now().Add(otherPatience); time.Now().Before(until); {
+		now, err := look(ctx, b.engine, b.agent.agent)
+		switch {
+		case cerrdefs.IsNotFound(err):
+			other, err := b.engine.FindAgent(ctx)
+			return seen || err == nil && other != nil && other.ID != b.agent.agent.ID
+		case err != nil || !now.taken: // it goes on, perhaps because the other run could do no more
+			return false
+		}
+		seen = true
+		if pause(ctx, reconnectPause) != nil {
+			return false
+		}
+	}
+	return false
 }
 
 // letGo dismisses an agent that could not take the node's label off. It tries once more. When that is in vain it stays,

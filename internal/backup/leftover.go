@@ -9,12 +9,14 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
 const (
@@ -148,12 +150,14 @@ func readPaper[T any](ctx context.Context, eng *engine.Engine, from *engine.Agen
 	if eng.IsGone(err) {
 		return nil, nil
 	}
-	paper := new(T)
-	if err == nil {
-		err = json.Unmarshal(content, paper)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("read the %s that an earlier backup left: %w", path.Base(name), err)
+	}
+	paper := new(T)
+	if err := json.Unmarshal(content, paper); err != nil {
+		return nil, failure.NeedsAttention(fmt.Errorf("read the %s that an earlier backup left: %w", path.Base(name), err),
+			"start what does not run of: docker ps --all --filter label="+ucp.LabelInstance+"; then remove what is left: docker rm --force "+engine.AgentName+
+				"; docker volume rm "+DefaultSpool)
 	}
 	return paper, nil
 }
@@ -179,7 +183,7 @@ func (b *backup) refuseDry(ctx context.Context, left *leftover) error {
 		return err
 	case len(down) > 0:
 		return failure.Refuse(
-			fmt.Errorf("UCP is at rest: an earlier backup, started by %s, died and left %d containers down; the next backup brings them back first", left.StartedBy, len(down)),
+			fmt.Errorf("UCP is at rest: an earlier backup, started by %s, died and left %s down; the next backup brings them back first", left.StartedBy, strings.Join(down, ", ")),
 			"take a backup, or: "+startByHand(&left.journal.Plan, down))
 	case left.receipt != nil && left.delivered(ctx) == "":
 		return b.waiting(left, "; a dry run leaves it alone")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gotest.tools/v3/assert"
+	"gotest.tools/v3/assert/cmp"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
@@ -180,4 +181,44 @@ func (m *manager) resumeAll(tb testing.TB, whole bool, r *run) {
 	}
 	assert.NilError(tb, again.err)
 	again.assertArchive(tb)
+}
+
+func TestThePluginDoesNotWaitForEverForAnAgentThatGetsNowhere(t *testing.T) {
+	tests := map[string]func(m *manager){
+		"because it dies in each of its lives": func(m *manager) {
+			m.before = func(call string) error {
+				if call == "info" && m.agent != nil && m.agent.restarted() {
+					m.die()
+				}
+				return nil
+			}
+		},
+		"because the engine does not answer it": func(m *manager) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.deaf = true
+		},
+	}
+	for name, disturb := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := newManager(t)
+				m.at(phase{event: atRestNow}, func() { m.die(); disturb(m) })
+				began := time.Now()
+				r := m.backUp(t, nil)
+				assert.ErrorContains(t, r.err, "the agent on the manager died, was started again, and does not come to an end")
+				assert.Equal(t, failure.KindOf(r.err), failure.Failed)
+				assert.Check(t, cmp.Contains(r.talk.String(), "the agent on the manager died; bringing UCP back from here"))
+				assert.Check(t, time.Since(began) < 5*time.Minute)
+				r.assertNoFile(t)
+				m.assertUntouched(t)
+			})
+		})
+	}
+}
+
+func (b *box) restarted() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lives > 1
 }

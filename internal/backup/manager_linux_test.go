@@ -65,6 +65,7 @@ type manager struct {
 	node    swarm.Node
 	leader  bool          // the swarm has one
 	gone    bool          // the engine gives nobody an answer
+	deaf    bool          // and none to the agent
 	plugin  *run          // that has called last
 	killed  *run          // the one that is dead
 	over    chan struct{} // closed at the end of a test in which one is
@@ -183,7 +184,8 @@ func (m *manager) call(ctx context.Context, words ...string) error {
 func (m *manager) unreachable(ctx context.Context) error {
 	by, byPlugin := ctx.Value(fromPlugin{}).(*run)
 	m.mu.Lock()
-	refused := m.gone || m.down && byPlugin
+	_, byAgent := ctx.Value(fromAgent{}).(*life)
+	refused := m.gone || m.down && byPlugin || m.deaf && byAgent
 	killed := byPlugin && m.killed == by
 	if byPlugin {
 		m.plugin = by

@@ -29,8 +29,9 @@ func (b *backup) resume(ctx context.Context) (_ *Result, err error) {
 	if left == nil {
 		return nil, failure.Refuse(errors.New("no backup left anything on this manager"), "take one with: docker ucp backup FILE")
 	}
-	if err := b.setRight(ctx, left); err != nil {
-		return nil, err
+	down := b.setRight(ctx, left)
+	if down != nil && (left.receipt == nil || ctx.Err() != nil) {
+		return nil, down
 	}
 	if left.receipt == nil {
 		return nil, b.nothingWaits(ctx, left)
@@ -38,10 +39,10 @@ func (b *backup) resume(ctx context.Context) (_ *Result, err error) {
 	b.takeUp(left)
 	digest, err := b.bringHome(ctx, left.receipt)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, down)
 	}
-	b.kept = false
-	return resumed(left.receipt, b.out, digest), nil
+	b.kept, b.agent.waits = false, b.agent.waits && left.journal == nil // an agent that found a journal does not listen
+	return resumed(left.receipt, b.out, digest), down
 }
 
 // nothingWaits removes what an interrupted run left that had no archive yet.

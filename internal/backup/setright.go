@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/docker/docker/api/types/container"
+
 	"github.com/docker-ucp/docker-ucp/internal/agent"
+	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
@@ -29,18 +32,41 @@ func (b *backup) setRight(ctx context.Context, left *leftover) error {
 			return err
 		}
 	}
+	if err := b.takeOver(ctx, left); err != nil {
+		return errors.Join(broughtBack(err), b.giveBack(ctx, left))
+	}
+	b.release(ctx, left.journal.Node)
+	return nil
+}
+
+func (b *backup) takeOver(ctx context.Context, left *leftover) error {
 	err := left.journal.Plan.TakeOver(ctx, b.engine, enginePatience)
 	var down *quiesce.NotResumed
 	if errors.As(err, &down) && down.Gone(b.engine) {
 		// Whoever removed these containers since has made new ones, or knows why not; no backup can bring them back.
 		b.talk.Warn("these containers of UCP are gone since: %s", strings.Join(down.Names(), ", "))
-		err = nil
+		return nil
 	}
+	return err
+}
+
+// giveBack has the agent go on that was stopped, when no more was to be had from here: what does not start now may start
+// in an hour.
+func (b *backup) giveBack(ctx context.Context, left *leftover) error {
+	if !left.Running {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	policy := container.RestartPolicy{Name: container.RestartPolicyOnFailure}
+	if _, err := b.engine.API().ContainerUpdate(ctx, left.ID, container.UpdateConfig{RestartPolicy: policy}); err != nil {
+		return fmt.Errorf("have container %s go on: %w", engine.AgentName, err)
+	}
+	input, err := left.Start(ctx)
 	if err != nil {
-		return broughtBack(err)
+		return err
 	}
-	b.release(ctx, left.journal.Node)
-	return nil
+	return input.Close()
 }
 
 // refuseOtherEngine: a spool may lie on a disk that several machines have.

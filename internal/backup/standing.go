@@ -18,6 +18,7 @@ type standing struct {
 	ended      bool // for good
 	status     int  // that its last life ended with
 	restarts   int  // how often the engine has started it again by itself
+	taken      bool // another run has ended it for good, to do its work itself
 	spool      string
 }
 
@@ -34,6 +35,7 @@ func look(ctx context.Context, eng *engine.Engine, agent *engine.Agent) (s stand
 		created: state.Status == container.StateCreated, restarting: state.Restarting, status: state.ExitCode,
 		restarts: inspected.RestartCount,
 	}
+	s.taken = inspected.HostConfig != nil && !inspected.HostConfig.RestartPolicy.IsOnFailure()
 	s.ended = !state.Running && !state.Restarting && !s.created
 	for _, mount := range inspected.Mounts {
 		if mount.Destination == engine.SpoolPath {

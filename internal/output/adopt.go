@@ -30,7 +30,10 @@ func Adopt(path string) (*File, error) {
 		return nil, unwritable(folder, err)
 	}
 	f := &File{path: filepath.Join(folder, name), part: filepath.Join(folder, name+".part"), root: root}
-	if err := errors.Join(replaceable(root, name, path), f.adoptPart()); err != nil {
+	if err = replaceable(root, name, path); err == nil {
+		err = f.adoptPart()
+	}
+	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
 	return f, nil
