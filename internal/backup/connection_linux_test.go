@@ -96,7 +96,8 @@ func TestAConnectionThatIsLostForGoodLeavesUCPToTheAgent(t *testing.T) {
 		assert.ErrorContains(t, r.err, "the engine cannot be reached any more; the agent there brings UCP back by itself")
 		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
 		assert.DeepEqual(t, failure.Hints(r.err), []string{
-			"when the engine answers again, to see to UCP and fetch the archive: docker ucp backup --resume FILE"})
+			"when the engine answers again, to see to UCP and fetch the archive: docker ucp backup --resume FILE",
+		})
 		r.assertNoFile(t)
 		m.setDown(false)
 		m.assertResumable(t)

@@ -150,8 +150,8 @@ type sums struct {
 func newSums() *sums { return &sums{sha256: sha256.New(), checksum: newChecksum()} }
 
 func (s *sums) Write(p []byte) (int, error) {
-	s.sha256.Write(p)
-	s.checksum.Write(p)
+	_, _ = s.sha256.Write(p) // never fails: package hash promises it
+	_, _ = s.checksum.Write(p)
 	s.size += int64(len(p))
 	return len(p), nil
 }

@@ -151,12 +151,13 @@ func TestTheNameIsHeldForAPluginThatComesBack(t *testing.T) {
 
 func TestANodeThatCannotBeReleasedIsLeftToTheAgent(t *testing.T) {
 	tests := map[string]struct {
-		when phase // the swarm loses its leader
-		made bool
+		when  phase // the swarm loses its leader
+		fails string
+		dies  bool
 	}{
-		"beside a whole archive":          {phase{call: "unpause ucp-agent"}, true},
-		"beside a backup that failed":     {phase{call: "unpause ucp-agent"}, false},
-		"after the agent's death at rest": {phase{event: atRestNow}, false},
+		"beside a whole archive":          {when: phase{call: "unpause ucp-agent"}},
+		"beside a backup that failed":     {when: phase{call: "unpause ucp-agent"}, fails: "stop ucp-kv"},
+		"after the agent's death at rest": {when: phase{event: atRestNow}, dies: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -164,28 +165,14 @@ func TestANodeThatCannotBeReleasedIsLeftToTheAgent(t *testing.T) {
 				m := newManager(t)
 				m.at(test.when, func() {
 					m.setLeader(false)
-					if test.when.event != nil {
+					if test.dies {
 						m.die()
 					}
 				})
-				before := m.before
-				m.before = func(call string) error {
-					if call == "stop ucp-kv" && name == "beside a backup that failed" {
-						return errors.New("it does not listen")
-					}
-					if before != nil {
-						return before(call)
-					}
-					return nil
-				}
+				m.failing(test.fails)
 				r := m.backUp(t, nil)
-				assert.ErrorContains(t, r.err, "UCP's reconcilers on manager1 stay told to hold still, for want of a leader of the swarm; "+
-					"container docker-ucp-agent stays on the manager and tells them to go on when there is one")
-				assert.Equal(t, failure.KindOf(r.err), failure.Attention)
-				hints := strings.Join(failure.Hints(r.err), "\n")
-				assert.Check(t, cmp.Contains(hints, "docker node update --label-rm com.docker.ucp.agent-pause --label-rm io.docker-ucp.held-by node1"))
-				assert.Equal(t, r.result != nil, test.made)
-				if test.made {
+				r.assertHeld(t)
+				if test.fails == "" && !test.dies {
 					r.assertArchive(t)
 				} else {
 					r.assertNoFile(t)
@@ -205,10 +192,28 @@ func TestANodeThatCannotBeReleasedIsLeftToTheAgent(t *testing.T) {
 	}
 }
 
-func (m *manager) setLeader(leader bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.leader = leader
+// failing has a call fail, beside what is done already before calls.
+func (m *manager) failing(call string) {
+	before := m.before
+	m.before = func(now string) error {
+		if now == call {
+			return errors.New("it does not listen")
+		}
+		if before != nil {
+			return before(now)
+		}
+		return nil
+	}
+}
+
+// assertHeld holds for a run that says that the node is held, and what to type.
+func (r *run) assertHeld(tb testing.TB) {
+	tb.Helper()
+	assert.ErrorContains(tb, r.err, "UCP's reconcilers on manager1 stay told to hold still, for want of a leader of the swarm; "+
+		"container docker-ucp-agent stays on the manager and tells them to go on when there is one")
+	assert.Equal(tb, failure.KindOf(r.err), failure.Attention)
+	assert.Check(tb, cmp.Contains(strings.Join(failure.Hints(r.err), "\n"),
+		"docker node update --label-rm com.docker.ucp.agent-pause --label-rm io.docker-ucp.held-by node1"))
 }
 
 func TestANodeThatIsReleasedAtTheSecondTryIsNobodysConcern(t *testing.T) {
@@ -228,7 +233,7 @@ func TestANodeThatIsReleasedAtTheSecondTryIsNobodysConcern(t *testing.T) {
 func TestALabelThatNobodyIsThereToTakeOffIsTakenOffFirst(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		m.hold("root@cron")
+		m.heldByCron()
 		r := m.backUp(t, nil)
 		assert.NilError(t, r.err)
 		assert.Check(t, cmp.Contains(r.talk.String(), "an earlier backup, started by root@cron, told UCP's reconcilers on this node to hold still; letting them go on"))
@@ -241,7 +246,7 @@ func TestALabelThatNobodyIsThereToTakeOffIsTakenOffFirst(t *testing.T) {
 func TestADryRunLeavesALabelWhereItIsAndSaysSo(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		m.hold("root@cron")
+		m.heldByCron()
 		r := m.backUp(t, func(r *run) { r.opts.DryRun = true })
 		assert.NilError(t, r.err)
 		assert.Check(t, cmp.Contains(r.talk.String(), "told UCP's reconcilers on this node to hold still; the next backup lets them go on"))
@@ -256,7 +261,7 @@ func TestTheLabelOfADeadRunThatStaysIsTriedAgainAtTheEnd(t *testing.T) {
 				m := newManager(t)
 				m.leave(t, "exited", DefaultSpool, journal())
 				m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
-				m.hold("root@cron")
+				m.heldByCron()
 				m.setLeader(false)
 				m.at(phase{call: "remove image"}, func() { m.setLeader(back) })
 				m.at(phase{call: "remove image", nth: 1}, func() { m.setLeader(back) })
@@ -272,7 +277,7 @@ func TestTheLabelOfADeadRunThatStaysIsTriedAgainAtTheEnd(t *testing.T) {
 				assert.DeepEqual(t, failure.Hints(r.err), []string{
 					"docker node update --label-rm com.docker.ucp.agent-pause --label-rm io.docker-ucp.held-by node1",
 				})
-				m.hold("root@cron")
+				m.heldByCron()
 				m.node.Spec.Labels = nil
 				m.assertUntouched(t)
 			})

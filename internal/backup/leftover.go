@@ -13,6 +13,7 @@ import (
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
+
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"

@@ -18,7 +18,6 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
-	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
 // leave puts an agent of an earlier run on the manager, with a spool in which it left papers.
@@ -137,7 +136,7 @@ func TestWhatADeadRunLeftIsSetRightFirst(t *testing.T) {
 				var first []string // moved before the backup's own six calls
 				if test.atRest {
 					m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
-					m.hold("root@cron")
+					m.heldByCron()
 					first = []string{"start ucp-kv", "unpause ucp-agent"}
 				}
 				r := m.backUp(t, func(r *run) { r.opts.Spool = "another" })
@@ -152,11 +151,6 @@ func TestWhatADeadRunLeftIsSetRightFirst(t *testing.T) {
 			})
 		})
 	}
-}
-
-// hold sets the labels by which UCP's reconcilers are told to leave the node alone.
-func (m *manager) hold(by string) {
-	m.node.Spec.Labels = map[string]string{ucp.LabelAgentPause: "true", ucp.LabelHeldBy: by}
 }
 
 func TestALeftoverInTheOperatorsVolumeIsTakenOutAndTheVolumeStays(t *testing.T) {

@@ -73,7 +73,7 @@ type manager struct {
 
 func newManager(tb testing.TB) *manager {
 	tb.Helper()
-	volumes, err := os.MkdirTemp("", "m") // a short name: that of a socket has at most 107 bytes
+	volumes, err := os.MkdirTemp("", "m") //nolint:usetesting // a short name: that of a socket has at most 107 bytes
 	assert.NilError(tb, err)
 	tb.Cleanup(func() { assert.Check(tb, os.RemoveAll(volumes)) })
 	m := &manager{
@@ -90,14 +90,6 @@ func newManager(tb testing.TB) *manager {
 		assert.NilError(tb, os.WriteFile(path, []byte(content), 0o600))
 	}
 	return m
-}
-
-func managerNode() swarm.Node {
-	return swarm.Node{
-		ID: "node1", Spec: swarm.NodeSpec{Role: swarm.NodeRoleManager}, Description: swarm.NodeDescription{Hostname: "manager1"},
-		Status:        swarm.NodeStatus{State: swarm.NodeStateReady},
-		ManagerStatus: &swarm.ManagerStatus{Leader: true, Reachability: swarm.ReachabilityReachable, Addr: "192.0.2.1:2377"},
-	}
 }
 
 // add makes a volume.
@@ -153,96 +145,6 @@ func (m *manager) moved() []string {
 	})
 }
 
-func (m *manager) call(ctx context.Context, words ...string) error {
-	call := strings.Join(words, " ")
-	m.mu.Lock()
-	m.calls = append(m.calls, call)
-	hooks := []func(string) error{m.before, m.wire}
-	m.mu.Unlock()
-	life, byAgent := ctx.Value(fromAgent{}).(*life)
-	if byAgent {
-		hooks = hooks[:1]
-	}
-	if err := m.unreachable(ctx); err != nil {
-		return err
-	}
-	for _, hook := range hooks {
-		if hook == nil {
-			continue
-		}
-		if err := hook(call); err != nil {
-			return err
-		}
-	}
-	if byAgent && life.isDead() {
-		return errDead
-	}
-	return errors.Join(m.unreachable(ctx), ctx.Err())
-}
-
-// unreachable fails while there is no engine, or no way to it, and lets a plugin that was killed go no further.
-func (m *manager) unreachable(ctx context.Context) error {
-	by, byPlugin := ctx.Value(fromPlugin{}).(*run)
-	m.mu.Lock()
-	_, byAgent := ctx.Value(fromAgent{}).(*life)
-	refused := m.gone || m.down && byPlugin || m.deaf && byAgent
-	killed := byPlugin && m.killed == by
-	if byPlugin {
-		m.plugin = by
-	}
-	m.mu.Unlock()
-	if killed {
-		<-m.over
-		refused = true
-	}
-	if refused {
-		return errors.New("connection refused")
-	}
-	return nil
-}
-
-// fromPlugin marks the context of a plugin's calls with its run.
-type fromPlugin struct{}
-
-// killPlugin ends the plugin as SIGKILL does: nothing that it does from now on happens.
-func (m *manager) killPlugin() {
-	m.mu.Lock()
-	m.killed = m.plugin
-	m.mu.Unlock()
-	m.breakStreams()
-	m.breakInput()
-}
-
-// setDown takes the plugin's connection away, or gives it back.
-func (m *manager) setDown(down bool) {
-	m.mu.Lock()
-	m.down = down
-	m.mu.Unlock()
-	if down {
-		m.breakStreams()
-		m.breakInput()
-	}
-}
-
-func (m *manager) breakStreams() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, stream := range m.streams {
-		close(stream.broken)
-	}
-	m.streams = nil
-}
-
-// breakInput ends what the plugin is attached to: the agent's input ends.
-func (m *manager) breakInput() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, conn := range m.conns {
-		_ = conn.Close() // it may have ended
-	}
-	m.conns = nil
-}
-
 func (m *manager) DaemonHost() string    { return m.host }
 func (m *manager) ClientVersion() string { return "1.41" }
 
@@ -255,23 +157,6 @@ func (m *manager) Info(ctx context.Context) (system.Info, error) {
 	info.SystemTime = time.Now().UTC().Format(time.RFC3339Nano)
 	info.Swarm = swarm.Info{NodeID: "node1", LocalNodeState: swarm.LocalNodeStateActive, ControlAvailable: true}
 	return info, m.call(ctx, "info")
-}
-
-func (m *manager) NodeList(ctx context.Context, _ swarm.NodeListOptions) ([]swarm.Node, error) {
-	if err := m.call(ctx, "nodes"); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return []swarm.Node{m.node}, m.led()
-}
-
-func (m *manager) ConfigList(ctx context.Context, _ swarm.ConfigListOptions) ([]swarm.Config, error) {
-	return nil, m.call(ctx, "configs")
-}
-
-func (m *manager) ServiceList(ctx context.Context, _ swarm.ServiceListOptions) ([]swarm.Service, error) {
-	return nil, m.call(ctx, "services")
 }
 
 func (m *manager) VolumeList(ctx context.Context, _ volume.ListOptions) (volume.ListResponse, error) {

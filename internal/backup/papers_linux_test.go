@@ -61,7 +61,7 @@ func TestAJournalWithoutItsAgentIsSettledByTheNext(t *testing.T) {
 		m.leave(t, "exited", DefaultSpool, journal())
 		m.agent, m.images = nil, nil // somebody removed it
 		m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
-		m.hold("root@cron")
+		m.heldByCron()
 		r := m.backUp(t, nil)
 		assert.ErrorContains(t, r.err, "the backup that root@cron started")
 		assert.ErrorContains(t, r.err, "UCP runs again")

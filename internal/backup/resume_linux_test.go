@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
@@ -225,7 +223,7 @@ func TestOnlyAWaitingArchiveCanBeResumed(t *testing.T) {
 			m := newManager(t)
 			m.leave(t, "exited", DefaultSpool, journal())
 			m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
-			m.hold("root@cron")
+			m.heldByCron()
 			r := m.backUp(t, resuming)
 			assert.ErrorContains(t, r.err, "no finished archive waits on this manager: the backup that root@cron started was interrupted before")
 			assert.Equal(t, failure.KindOf(r.err), failure.Failed)
@@ -249,54 +247,5 @@ func TestOnlyAWaitingArchiveCanBeResumed(t *testing.T) {
 			r := m.backUp(t, resuming)
 			assertRefused(t, r.err, "its archive is finished; if nobody is fetching it: docker stop docker-ucp-agent; docker ucp backup --resume FILE")
 		})
-	})
-}
-
-// receipt is that of an archive which waits in the spool.
-func receipt() paper {
-	return written(agent.ReceiptInSpool, agent.Receipt{Result: agent.Result{Size: 3}, Manifest: &archive.Manifest{}})
-}
-
-func TestAnArchiveIsLeftAloneForAsLongAsItsPluginMayComeBack(t *testing.T) {
-	tests := map[string]struct {
-		ago      time.Duration
-		attended bool
-		refused  bool
-	}{
-		"at once":                                 {0, false, true},
-		"almost three minutes after":              {returningTime - time.Second, false, true},
-		"three minutes after":                     {returningTime, false, false},
-		"long after, where somebody can be asked": {24 * time.Hour, true, true},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				m := newManager(t)
-				m.leave(t, "exited", DefaultSpool, receipt())
-				m.agent.ended = time.Now().Add(-test.ago)
-				r := m.backUp(t, func(r *run) { r.opts.Attended = test.attended })
-				if test.refused {
-					assertRefused(t, r.err, "fetch it with: docker ucp backup --resume FILE")
-					assert.Equal(t, strings.Contains(r.err.Error(), "whoever started it may be about to fetch it"), !test.attended)
-					assert.Check(t, m.agent != nil && len(m.moved()) == 0)
-					return
-				}
-				assert.NilError(t, r.err)
-				assert.Check(t, cmp.Contains(r.talk.String(), "warning: the archive of an earlier backup, started by root@cron, was never fetched, and makes way for this one"))
-				r.assertArchive(t)
-				m.assertUntouched(t)
-			})
-		})
-	}
-}
-
-func TestADryRunSaysThatAnArchiveWaits(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		m := newManager(t)
-		m.leave(t, "exited", DefaultSpool, receipt())
-		r := m.backUp(t, func(r *run) { r.opts.DryRun = true })
-		assert.ErrorContains(t, r.err, "a finished archive waits on the manager")
-		assertRefused(t, r.err, "fetch it with: docker ucp backup --resume FILE")
-		assert.Check(t, m.agent != nil)
 	})
 }

@@ -9,9 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
@@ -119,7 +117,7 @@ func (m *manager) do(t *task) (output []byte, err error) {
 // itself: the clock, and so its pause, stands still while somebody waits for a connection.
 func (m *manager) listens(spool string) bool {
 	for {
-		conn, err := net.Dial("unix", filepath.Join(spool, filepath.Dir(agent.JournalInSpool), "hand"))
+		conn, err := (&net.Dialer{}).DialContext(context.Background(), "unix", filepath.Join(spool, filepath.Dir(agent.JournalInSpool), "hand"))
 		if err == nil {
 			return conn.Close() == nil
 		}
@@ -153,35 +151,4 @@ func (m *manager) listOurs(ctx context.Context) ([]container.Summary, error) {
 		list = append(list, container.Summary{ID: m.agent.id, Image: m.agent.image, Names: []string{"/" + engine.AgentName}})
 	}
 	return list, nil
-}
-
-func (m *manager) NodeInspectWithRaw(ctx context.Context, id string) (swarm.Node, []byte, error) {
-	if err := m.call(ctx, "inspect node", id); err != nil {
-		return swarm.Node{}, nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.node, nil, m.led()
-}
-
-func (m *manager) NodeUpdate(ctx context.Context, id string, _ swarm.Version, spec swarm.NodeSpec) error {
-	if err := m.call(ctx, "update node", id); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.led(); err != nil {
-		return err
-	}
-	m.node.Spec = spec
-	m.node.Version.Index++
-	return nil
-}
-
-// led fails as an engine does whose swarm has no leader.
-func (m *manager) led() error {
-	if m.leader {
-		return nil
-	}
-	return fmt.Errorf("rpc error: code = Unknown desc = The swarm does not have a leader: %w", cerrdefs.ErrUnavailable)
 }

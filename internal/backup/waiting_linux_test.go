@@ -1,0 +1,62 @@
+package backup
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/assert/cmp"
+
+	"github.com/docker-ucp/docker-ucp/internal/agent"
+	"github.com/docker-ucp/docker-ucp/internal/archive"
+)
+
+// receipt is that of an archive which waits in the spool.
+func receipt() paper {
+	return written(agent.ReceiptInSpool, agent.Receipt{Result: agent.Result{Size: 3}, Manifest: &archive.Manifest{}})
+}
+
+func TestAnArchiveIsLeftAloneForAsLongAsItsPluginMayComeBack(t *testing.T) {
+	tests := map[string]struct {
+		ago      time.Duration
+		attended bool
+		refused  bool
+	}{
+		"at once":                                 {0, false, true},
+		"almost three minutes after":              {returningTime - time.Second, false, true},
+		"three minutes after":                     {returningTime, false, false},
+		"long after, where somebody can be asked": {24 * time.Hour, true, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := newManager(t)
+				m.leave(t, "exited", DefaultSpool, receipt())
+				m.agent.ended = time.Now().Add(-test.ago)
+				r := m.backUp(t, func(r *run) { r.opts.Attended = test.attended })
+				if test.refused {
+					assertRefused(t, r.err, "fetch it with: docker ucp backup --resume FILE")
+					assert.Equal(t, strings.Contains(r.err.Error(), "whoever started it may be about to fetch it"), !test.attended)
+					assert.Check(t, m.agent != nil && len(m.moved()) == 0)
+					return
+				}
+				assert.NilError(t, r.err)
+				assert.Check(t, cmp.Contains(r.talk.String(), "warning: the archive of an earlier backup, started by root@cron, was never fetched, and makes way for this one"))
+				r.assertArchive(t)
+				m.assertUntouched(t)
+			})
+		})
+	}
+}
+
+func TestADryRunSaysThatAnArchiveWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.leave(t, "exited", DefaultSpool, receipt())
+		r := m.backUp(t, func(r *run) { r.opts.DryRun = true })
+		assert.ErrorContains(t, r.err, "a finished archive waits on the manager")
+		assertRefused(t, r.err, "fetch it with: docker ucp backup --resume FILE")
+		assert.Check(t, m.agent != nil)
+	})
+}
