@@ -1,12 +1,17 @@
 package backup
 
 import (
+	"bufio"
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
@@ -85,15 +90,15 @@ func TestAnAgentThatRefusesItsJobTakesNoFile(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
 		m.host = localHost
-		var r *run
-		m.before = func(call string) error {
-			if call == "info" && m.agent != nil {
-				return errors.New("permission denied")
-			}
-			return nil
+		m.program = func(_ context.Context, _ agent.Host, stdin io.ReadCloser, _, stderr io.Writer) int {
+			_, _ = bufio.NewReader(stdin).ReadString('\n') // the job
+			_, _ = fmt.Fprintln(stderr, "permission denied")
+			return 0
 		}
-		r = m.backUp(t, nil)
+		began := time.Now()
+		r := m.backUp(t, nil)
 		assert.ErrorContains(t, r.err, "permission denied")
+		assert.Check(t, time.Since(began) < time.Second, "nobody waits for the task")
 		assert.Check(t, cmp.Contains(r.talk.String(), "FILE was not handed to the agent"))
 		r.assertNoFile(t)
 		m.assertUntouched(t)

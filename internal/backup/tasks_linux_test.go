@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
@@ -94,7 +95,7 @@ func (m *manager) do(t *task) (output []byte, err error) {
 	case t.args[0] == agent.TaskClean:
 		return nil, os.RemoveAll(filepath.Dir(filepath.Join(spool, agent.JournalInSpool)))
 	case t.args[0] == agent.TaskHand:
-		if !m.listens(spool) {
+		if !m.listens(spool, t.id) {
 			return nil, errors.New("the agent has ended")
 		}
 		handed, err := agent.HandOver(context.Background(), spool, t.output, t.args[1])
@@ -113,27 +114,31 @@ func (m *manager) do(t *task) (output []byte, err error) {
 	}
 }
 
-// listens waits until the agent listens for the operator's file, or has ended. In a bubble the task cannot do that
-// itself: the clock, and so its pause, stands still while somebody waits for a connection.
-func (m *manager) listens(spool string) bool {
-	for {
+// listens waits until the agent listens for the operator's file. In a bubble the task cannot do that itself: the clock,
+// and so its pause, stands still while somebody waits for a connection. Of an agent that has ended it hopes for another
+// until it is removed or tired.
+func (m *manager) listens(spool, task string) bool {
+	for began := time.Now(); time.Since(began) < 10*time.Second && m.taskOf(task) != nil; {
 		conn, err := (&net.Dialer{}).DialContext(context.Background(), "unix", filepath.Join(spool, filepath.Dir(agent.JournalInSpool), "hand"))
 		if err == nil {
 			return conn.Close() == nil
 		}
-		m.mu.Lock()
-		box := m.agent
-		m.mu.Unlock()
-		if box == nil {
-			return false
-		}
-		box.mu.Lock()
-		running := box.state == "running"
-		box.mu.Unlock()
-		if !running {
-			return false
+		if !m.agentRuns() {
+			time.Sleep(50 * time.Millisecond)
 		}
 	}
+	return false
+}
+
+func (m *manager) agentRuns() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.agent == nil {
+		return false
+	}
+	m.agent.mu.Lock()
+	defer m.agent.mu.Unlock()
+	return m.agent.state == "running"
 }
 
 // listOurs lists the containers that bear our label.
