@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gotest.tools/v3/assert"
+	"gotest.tools/v3/assert/cmp"
 
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 )
@@ -101,6 +102,24 @@ func TestAConnectionThatIsLostForGoodLeavesUCPToTheAgent(t *testing.T) {
 		r.assertNoFile(t)
 		m.setDown(false)
 		m.assertResumable(t)
+	})
+}
+
+func TestAnArchiveThatNobodyHeardOfGetsItsName(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.host = localHost
+		m.outages(1, time.Hour, 0)
+		r := m.backUp(t, nil)
+		assert.ErrorContains(t, r.err, "the engine cannot be reached any more")
+		assert.Check(t, cmp.Contains(r.talk.String(), "gets its name with: docker ucp backup --resume "+r.opts.Path))
+		m.setDown(false)
+		<-m.agent.stopped
+		path := r.opts.Path
+		r = m.backUp(t, func(r *run) { resuming(r); r.opts.Path = path })
+		assert.NilError(t, r.err)
+		r.assertArchive(t)
+		m.assertUntouched(t)
 	})
 }
 

@@ -23,7 +23,11 @@ func (b *backup) setRight(ctx context.Context, left *leftover) error {
 	if err := b.refuseOtherEngine(ctx, left); err != nil {
 		return err
 	}
-	b.talk.Warn("an earlier backup, started by %s, died and left UCP at rest; bringing it back", left.StartedBy)
+	if down, err := b.downOf(ctx, left); err == nil && len(down) == 0 {
+		b.talk.Warn("an earlier backup, started by %s, died before all was put right; seeing to it", left.StartedBy)
+	} else {
+		b.talk.Warn("an earlier backup, started by %s, died and left UCP at rest; bringing it back", left.StartedBy)
+	}
 	if left.Running {
 		if err := left.Stop(ctx); err != nil {
 			return err

@@ -50,13 +50,23 @@ func (b *backup) openOutput() (err error) {
 	if b.out, err = output.Create(b.opts.Path); err != nil {
 		return err
 	}
-	b.undo.add("rm "+failure.Quote(b.out.Part()), func(context.Context) error { return b.out.Discard() })
+	b.undo.add("rm "+failure.Quote(b.out.Part()), b.discardOutput)
 	if b.localSocket() == "" {
 		return nil
 	}
 	b.nonce = "docker-ucp probe " + rand.Text()
 	_, err = b.out.Write([]byte(b.nonce))
 	return err
+}
+
+// discardOutput removes FILE.part, unless an agent that nobody can hear may still be writing the archive into it.
+func (b *backup) discardOutput(context.Context) error {
+	if b.direct && b.agent.away {
+		b.talk.Warn("%s stays; it is the archive when the agent has finished, and gets its name with: docker ucp backup --resume %s",
+			b.out.Part(), failure.Quote(b.out.Path()))
+		return b.out.Leave()
+	}
+	return b.out.Discard()
 }
 
 // localSocket returns the path of the socket that the engine is reached over; empty for any other way.

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -59,4 +60,44 @@ func TestADryRunSaysThatAnArchiveWaits(t *testing.T) {
 		assertRefused(t, r.err, "fetch it with: docker ucp backup --resume FILE")
 		assert.Check(t, m.agent != nil)
 	})
+}
+
+func TestAnArchiveThatHasItsNameAlreadyWaitsForNobody(t *testing.T) {
+	tests := map[string]struct {
+		change func(t *testing.T, path string)
+		waits  bool
+	}{
+		"where it is in its place":  {change: func(t *testing.T, path string) { t.Helper(); assert.NilError(t, os.Rename(path+".part", path)) }},
+		"but where it has no name":  {change: func(*testing.T, string) {}, waits: true},
+		"but where it is elsewhere": {change: func(t *testing.T, path string) { t.Helper(); assert.NilError(t, os.Remove(path+".part")) }, waits: true},
+		"but where another has its name": {
+			change: func(t *testing.T, path string) {
+				t.Helper()
+				info, err := os.Stat(path + ".part")
+				assert.NilError(t, err)
+				assert.NilError(t, os.Remove(path+".part"))
+				assert.NilError(t, os.WriteFile(path, make([]byte, info.Size()), 0o600))
+			},
+			waits: true,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := newManager(t)
+				path := m.interruptedDirect(t)
+				test.change(t, path)
+				r := m.backUp(t, func(r *run) { r.opts.Attended = true })
+				if test.waits {
+					assert.ErrorContains(t, r.err, "a finished archive waits in "+path+".part")
+					assertRefused(t, r.err, "fetch it with: docker ucp backup --resume "+path)
+					return
+				}
+				assert.NilError(t, r.err)
+				assert.Check(t, cmp.Contains(r.talk.String(), "the earlier backup's archive is in its place: "+path))
+				r.assertArchive(t)
+				m.assertUntouched(t)
+			})
+		})
+	}
 }
