@@ -7,11 +7,8 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 )
 
-// TaskHand, with a nonce, hands the operator's file to the agent as an open file, and prints a Handed. A file that the
-// agent's container mounted would have to be there whenever the engine starts the agent again, or UCP would stay at rest.
-const TaskHand = "hand"
-
-// Handed is what came of handing the operator's file to the agent.
+// Handed is what came of handing the operator's file to the agent, as an open file. One that the agent's container mounted
+// would have to be there whenever the engine starts the agent again, or UCP would stay at rest.
 type Handed struct {
 	Direct  bool `json:"direct"`   // the agent holds the very file that the plugin made
 	OneDisk bool `json:"one_disk"` // the file takes from the same room as the spool

@@ -31,11 +31,11 @@ func HandOver(ctx context.Context, spoolRoot, path, nonce string) (handed Handed
 		return Handed{}, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	spool := newSpool(spoolRoot)
-	if err := give(ctx, spool.hand(), file); err != nil {
+	room := newSpool(spoolRoot)
+	if err := give(ctx, room.hand(), file); err != nil {
 		return Handed{}, fmt.Errorf("hand the file to the agent: %w", err)
 	}
-	return Handed{Direct: true, OneDisk: spool.shares(file)}, nil
+	return Handed{Direct: true, OneDisk: room.shares(file)}, nil
 }
 
 // give sends an open file through a socket, and waits until the other side has taken it.

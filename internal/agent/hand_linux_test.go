@@ -20,7 +20,7 @@ import (
 func (m *machine) hand(tb testing.TB, nonce string) Handed {
 	tb.Helper()
 	for listening := false; !listening; {
-		conn, err := net.Dial("unix", newSpool(m.host.Spool).hand())
+		conn, err := (&net.Dialer{}).DialContext(tb.Context(), "unix", newSpool(m.host.Spool).hand())
 		if listening = err == nil; listening {
 			assert.NilError(tb, conn.Close())
 		}
@@ -145,7 +145,7 @@ func countOpen(tb testing.TB) (n int) {
 func TestAnAgentThatIsDoneWaitsForNobodyWhoSaysNothing(t *testing.T) {
 	m := newMachine(t)
 	r, end := m.expect(t, testNonce)
-	conn, err := net.Dial("unix", r.spool.hand())
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "unix", r.spool.hand())
 	assert.NilError(t, err)
 	defer func() { assert.Check(t, conn.Close()) }()
 	began := time.Now()

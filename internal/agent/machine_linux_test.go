@@ -42,7 +42,7 @@ func newMachine(tb testing.TB) *machine {
 	m := &machine{engines: &engines{states: map[string]quiesce.State{
 		"c-agent": {Running: true}, "c-controller": {Running: true}, "c-kv": {Running: true}, "c-down": {},
 	}}}
-	root, err := os.MkdirTemp("", "m") // a short name: that of a socket has at most 107 bytes
+	root, err := os.MkdirTemp("", "m") //nolint:usetesting // the name of a socket below it has at most 107 bytes
 	assert.NilError(tb, err)
 	tb.Cleanup(func() { assert.Check(tb, os.RemoveAll(root)) })
 	m.output = filepath.Join(root, "output")

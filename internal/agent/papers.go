@@ -43,6 +43,7 @@ const (
 	TaskShm   = "shm"   // prints how many file systems are mounted on the machine's /dev/shm
 	TaskFix   = "fix"   // takes all of these but one away, and prints how many it took
 	TaskClean = "clean" // empties our folder in the spool
+	TaskHand  = "hand"  // with a nonce: hands the operator's file to the agent, and prints a Handed
 )
 
 // announce writes down how somebody else brings UCP back should this program die: in the journal, and for a person in the

@@ -18,6 +18,12 @@ func TestEachTaskAsksForWhatItNeedsAndNoMore(t *testing.T) {
 		"ping":  {PingTask(image, by, "c1", 8080), engine.Task{Image: image, StartedBy: by, Args: []string{"ping", "8080"}, Network: "c1"}},
 		"shm":   {ShmTask(image, by), engine.Task{Image: image, StartedBy: by, Args: []string{"shm"}, HostPID: true}},
 		"clean": {CleanTask(image, by, "spool"), engine.Task{Image: image, StartedBy: by, Args: []string{"clean"}, Spool: "spool", Capabilities: []string{"DAC_OVERRIDE"}}},
+		"hand": {HandTask(image, by, "spool", "/backup/ucp.tar.part", 0, "n1"), engine.Task{
+			Image: image, StartedBy: by, Args: []string{"hand", "n1"}, Spool: "spool", Output: "/backup/ucp.tar.part",
+		}},
+		"hand somebody's": {HandTask(image, by, "spool", "/backup/ucp.tar.part", 1000, "n1"), engine.Task{
+			Image: image, StartedBy: by, Args: []string{"hand", "n1"}, Spool: "spool", Output: "/backup/ucp.tar.part", Capabilities: []string{"DAC_OVERRIDE"},
+		}},
 		"fix": {FixTask(image, by), engine.Task{
 			Image: image, StartedBy: by, Args: []string{"fix"}, HostPID: true,
 			Capabilities: []string{"SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"}, SecurityOpt: []string{"apparmor=unconfined"},
@@ -29,7 +35,7 @@ func TestEachTaskAsksForWhatItNeedsAndNoMore(t *testing.T) {
 }
 
 func TestWhatIsNoTaskIsRefused(t *testing.T) {
-	for _, args := range [][]string{{}, {"backup"}, {"ping"}, {"shm", "all"}, {"fix", "-f"}, {"clean", "/"}} {
+	for _, args := range [][]string{{}, {"backup"}, {"ping"}, {"shm", "all"}, {"fix", "-f"}, {"clean", "/"}, {"hand"}} {
 		var stdout, stderr bytes.Buffer
 		assert.Equal(t, runTask(args, &stdout, &stderr), 1)
 		assert.Check(t, cmp.Contains(stderr.String(), "there is no task \""))

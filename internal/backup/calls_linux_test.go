@@ -216,7 +216,8 @@ func (m *manager) ContainerRemove(ctx context.Context, id string, _ container.Re
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.tasks[id] != nil {
+	if task := m.tasks[id]; task != nil {
+		close(task.killed)
 		delete(m.tasks, id)
 		return nil
 	}

@@ -41,11 +41,11 @@ func TestTheAgentMountsNothingOfTheOperators(t *testing.T) {
 }
 
 func TestAFileThatCannotBeHandedOverIsFetched(t *testing.T) {
-	tests := map[string]func(m *manager, r *run){
-		"it is no file on the engine's machine": func(m *manager, _ *run) {
+	tests := map[string]func(m *manager){
+		"it is no file on the engine's machine": func(m *manager) {
 			m.binds = func(path string) bool { return path == DefaultSocket }
 		},
-		"it is another file there": func(m *manager, r *run) {
+		"it is another file there": func(m *manager) {
 			m.before = func(call string) error {
 				if call != "start task "+agent.TaskHand {
 					return nil
@@ -58,7 +58,7 @@ func TestAFileThatCannotBeHandedOverIsFetched(t *testing.T) {
 				return nil
 			}
 		},
-		"the task does not start": func(m *manager, _ *run) {
+		"the task does not start": func(m *manager) {
 			m.before = func(call string) error {
 				if call == "start task "+agent.TaskHand {
 					return errors.New("no more processes")
@@ -72,7 +72,8 @@ func TestAFileThatCannotBeHandedOverIsFetched(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				m := newManager(t)
 				m.host = localHost
-				r := m.backUp(t, func(r *run) { change(m, r) })
+				change(m)
+				r := m.backUp(t, nil)
 				assert.NilError(t, r.err)
 				r.assertArchive(t)
 				assert.Check(t, slices.Contains(m.seen(), "copy archive"))

@@ -25,6 +25,7 @@ type task struct {
 	output    string // the operator's file
 	said      net.Conn
 	removed   chan container.WaitResponse
+	killed    chan struct{} // closed by whoever removes it
 }
 
 func (m *manager) createTask(ctx context.Context, config *container.Config, host *container.HostConfig) (container.CreateResponse, error) {
@@ -39,7 +40,7 @@ func (m *manager) createTask(ctx context.Context, config *container.Config, host
 	m.next++
 	made := &task{
 		id: fmt.Sprintf("task-%d", m.next), image: config.Image, args: config.Cmd,
-		removed: make(chan container.WaitResponse, 1),
+		removed: make(chan container.WaitResponse, 1), killed: make(chan struct{}),
 	}
 	for _, mount := range host.Mounts {
 		switch mount.Target {
@@ -63,7 +64,9 @@ func (m *manager) ContainerWait(ctx context.Context, id string, _ container.Wait
 	failed := make(chan error, 1)
 	if err := m.call(ctx, "wait"); err != nil {
 		failed <- err
+		return nil, failed
 	}
+	context.AfterFunc(ctx, func() { failed <- ctx.Err() })
 	return m.taskOf(id).removed, failed
 }
 
@@ -95,7 +98,7 @@ func (m *manager) do(t *task) (output []byte, err error) {
 	case t.args[0] == agent.TaskClean:
 		return nil, os.RemoveAll(filepath.Dir(filepath.Join(spool, agent.JournalInSpool)))
 	case t.args[0] == agent.TaskHand:
-		if !m.listens(spool, t.id) {
+		if !m.listens(spool, t.killed) {
 			return nil, errors.New("the agent has ended")
 		}
 		handed, err := agent.HandOver(context.Background(), spool, t.output, t.args[1])
@@ -117,14 +120,19 @@ func (m *manager) do(t *task) (output []byte, err error) {
 // listens waits until the agent listens for the operator's file. In a bubble the task cannot do that itself: the clock,
 // and so its pause, stands still while somebody waits for a connection. Of an agent that has ended it hopes for another
 // until it is removed or tired.
-func (m *manager) listens(spool, task string) bool {
-	for began := time.Now(); time.Since(began) < 10*time.Second && m.taskOf(task) != nil; {
+func (m *manager) listens(spool string, killed <-chan struct{}) bool {
+	for began := time.Now(); time.Since(began) < 10*time.Second; {
 		conn, err := (&net.Dialer{}).DialContext(context.Background(), "unix", filepath.Join(spool, filepath.Dir(agent.JournalInSpool), "hand"))
 		if err == nil {
 			return conn.Close() == nil
 		}
-		if !m.agentRuns() {
-			time.Sleep(50 * time.Millisecond)
+		if m.agentRuns() {
+			continue
+		}
+		select {
+		case <-killed:
+			return false
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	return false
