@@ -41,17 +41,15 @@ func (p *play) isWhole(t *testing.T) {
 }
 
 // differences says what of the containers and of the node's labels is not as it was. Where the swarm makes its tasks anew
-// they are counted. The agent itself does not count while it is there.
+// they are counted. What a backup made is the next one's to remove.
 func (p *play) differences(now world) []string {
 	var all []string
-	containers := maps.Clone(now.containers)
-	maps.DeleteFunc(containers, func(name, _ string) bool { return strings.HasPrefix(name, agentName+" ") })
 	for name, status := range p.before.containers {
-		if containers[name] != status {
-			all = append(all, fmt.Sprintf("%s was %s and is %q", name, status, containers[name]))
+		if now.containers[name] != status {
+			all = append(all, fmt.Sprintf("%s was %s and is %q", name, status, now.containers[name]))
 		}
 	}
-	for name, status := range containers {
+	for name, status := range now.containers {
 		if _, found := p.before.containers[name]; !found {
 			all = append(all, fmt.Sprintf("%s was not there and is %s", name, status))
 		}
@@ -113,9 +111,7 @@ func (p *play) isAsBefore(t *testing.T) {
 	t.Helper()
 	p.settles(t)
 	now := p.look(t)
-	for name := range now.containers {
-		assert.Assert(t, !strings.HasPrefix(name, agentName+" "), "%s is left", name)
-	}
+	assert.DeepEqual(t, now.ours, p.before.ours)
 	assert.DeepEqual(t, now.volumes, p.before.volumes)
 	assert.DeepEqual(t, now.images, p.before.images)
 }
@@ -167,7 +163,10 @@ func (p *play) tidy(t *testing.T) {
 	}
 	now, err := p.tryLook(ctx)
 	t.Logf("the world now (%v): %s", err, strings.Join(p.differences(now), "\n"))
-	_ = p.engine.ContainerRemove(ctx, agentName, container.RemoveOptions{Force: true}) // each may be gone
+	for _, ours := range now.ours { // each may be gone
+		name, _, _ := strings.Cut(ours, " ")
+		_ = p.engine.ContainerRemove(ctx, name, container.RemoveOptions{Force: true})
+	}
 	_ = p.engine.VolumeRemove(ctx, "docker-ucp-spool", true)
 	for _, name := range now.images {
 		if strings.HasPrefix(name, "docker-ucp/agent:") {

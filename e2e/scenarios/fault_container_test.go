@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/volume"
@@ -133,7 +134,8 @@ func makingAgent() phase {
 }
 
 func secondIsRefused(t *testing.T, p *play) {
-	a := p.docker(t, "ucp", "backup", "--passphrase-file", p.pass, output(t))
+	second := run(t, p.command(t.Context(), p.local(), "ucp", "backup", "--passphrase-file", p.pass, output(t)))
+	a := second.end(t, 30*time.Second)
 	assert.Equal(t, a.code, 5)
 	mentions(t, a.lastWords(), "another backup is running on this manager since", "started by")
 }

@@ -13,7 +13,8 @@ import (
 	"gotest.tools/v3/assert"
 )
 
-// agentFaults is what happens to the agent. One that docker kill ends is not started again by the engine.
+// agentFaults is what happens to the agent. One that docker kill ends is not started again by the engine. While a file is
+// copied out of it, as while fetching, docker kill waits.
 func agentFaults() []row {
 	byName := row{
 		fault: "agent SIGKILL by docker kill", act: killAgentByName, codes: []int{1}, words: []string{"ended unexpectedly"}, next: backsUp,
@@ -27,7 +28,6 @@ func agentFaults() []row {
 	}
 	return slices.Concat(
 		in(resting(), "between two starts", byName),
-		in([]phase{whileFetching()}, "", delivered(byName)),
 		in(slices.Concat(resting(), []phase{atRest().spool()}), "while capturing", byNumber),
 		in([]phase{whileFetching()}, "", delivered(byNumber)),
 	)

@@ -4,8 +4,8 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +18,7 @@ import (
 
 // The fault matrix: whatever dies during a backup, UCP comes back. "make faults" plays all of it.
 var (
-	faultsFlag  = flag.String("faults", "some", "rows of the fault matrix to play: some, all, or those whose name holds this word")
+	faultsFlag  = flag.String("faults", "some", "rows of the fault matrix to play: some, all, or those whose name matches this regular expression")
 	faultsTable = flag.String("faults-table", "", "file that gets a table of what the rows came to")
 )
 
@@ -93,7 +93,8 @@ func chosen(all []row) []row {
 	case "some":
 		return slices.DeleteFunc(all, func(r row) bool { return !r.some })
 	}
-	return slices.DeleteFunc(all, func(r row) bool { return !strings.Contains(r.name(), *faultsFlag) })
+	wanted := regexp.MustCompile(*faultsFlag)
+	return slices.DeleteFunc(all, func(r row) bool { return !wanted.MatchString(r.name()) })
 }
 
 // How long a run may take that waits for whatever it waits for, and UCP to be as it was once nobody hinders it.

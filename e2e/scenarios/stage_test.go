@@ -116,7 +116,9 @@ func (s *stage) backup(t *testing.T, args ...string) answer {
 // dockerWith runs the docker CLI with these variables and none of the caller's about engines.
 func (s *stage) dockerWith(t *testing.T, variables []string, args ...string) answer {
 	t.Helper()
-	return finish(t, s.command(t.Context(), variables, args...))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // a test that hangs tells nobody why
+	defer cancel()
+	return finish(t, s.command(ctx, variables, args...))
 }
 
 func (s *stage) command(ctx context.Context, variables []string, args ...string) *exec.Cmd {

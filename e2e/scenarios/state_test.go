@@ -21,10 +21,14 @@ import (
 type world struct {
 	containers map[string]string   // name and ID → status, of all but the tasks of services
 	tasks      map[string][]string // service → status and ID, of those that have not ended: the swarm may keep some that have
+	ours       []string            // containers that a backup made
 	volumes    []string
 	images     []string
 	labels     map[string]string // of the swarm's node
 }
+
+// labelStartedBy is on every container that a backup makes.
+const labelStartedBy = "io.docker-ucp.started-by"
 
 // labelService is the engine's own, on a container that is the task of a service.
 const labelService = "com.docker.swarm.service.name"
@@ -44,7 +48,10 @@ func (s *stage) tryLook(ctx context.Context) (world, error) {
 	}
 	for _, state := range states {
 		service := state.Labels[labelService]
+		_, ours := state.Labels[labelStartedBy]
 		switch {
+		case ours:
+			w.ours = append(w.ours, state.Name+" "+state.Status)
 		case service == "":
 			w.containers[state.Name+" "+state.ID] = state.Status
 		case state.Status != "exited" && state.Status != "dead" && state.Status != "created":
@@ -92,6 +99,7 @@ func (s *stage) unchanged(t *testing.T, before world) {
 	after := s.look(t)
 	assert.DeepEqual(t, after.containers, before.containers)
 	assert.DeepEqual(t, after.tasks, before.tasks)
+	assert.DeepEqual(t, after.ours, before.ours)
 	assert.DeepEqual(t, after.volumes, before.volumes)
 	assert.DeepEqual(t, after.images, before.images)
 	assert.DeepEqual(t, after.labels, before.labels)

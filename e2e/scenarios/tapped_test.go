@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"gotest.tools/v3/assert"
 
 	"github.com/docker-ucp/docker-ucp/e2e/lab"
@@ -67,9 +68,10 @@ func of(id string, match tap.Match) tap.Match {
 // agentProcess returns the agent's process as the host has it. It stays this one, whoever gets its number.
 func (s *stage) agentProcess(t *testing.T) *os.Process {
 	t.Helper()
-	state, err := s.engine.ContainerInspect(t.Context(), agentName)
-	assert.NilError(t, err)
-	pid := hostPid(t, state.ID)
+	list, err := s.engine.ContainerList(t.Context(), container.ListOptions{Filters: filters.NewArgs(filters.Arg("name", "^/"+agentName+"$"))})
+	assert.NilError(t, err) // looking closer would wait for a copy out of it that is under way
+	assert.Equal(t, len(list), 1, "the agent does not run")
+	pid := hostPid(t, list[0].ID)
 	assert.Assert(t, pid != 0, "the agent does not run")
 	process, err := os.FindProcess(pid)
 	assert.NilError(t, err)
