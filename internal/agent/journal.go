@@ -49,6 +49,25 @@ func (s spool) readJournal() (*Journal, error) {
 	return journal, nil
 }
 
+// readReceipt reads what archive waits; nil for none.
+func (s spool) readReceipt() (*Receipt, error) {
+	content, err := os.ReadFile(s.receipt())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	receipt := &Receipt{}
+	if err == nil {
+		err = json.Unmarshal(content, receipt)
+	}
+	if err == nil && receipt.Manifest == nil {
+		err = errors.New("it names no archive")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the receipt in the spool: %w", err)
+	}
+	return receipt, nil
+}
+
 // adopt makes the journal of a dead agent an orphan. It needs no room on the disk.
 func (s spool) adopt() error {
 	if exists(s.orphan()) {

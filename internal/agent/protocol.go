@@ -120,6 +120,8 @@ type Survey struct {
 	SpoolFree int64        `json:"spool_free"` // bytes that the spool has room for
 	Clone     bool         `json:"clone"`      // every volume can be cloned into the spool
 	NoClone   string       `json:"no_clone,omitempty"`
+	// Waits is a finished archive in the spool that nobody has fetched: an Order removes it.
+	Waits *Receipt `json:"waits,omitempty"`
 }
 
 // VolumeSize is what one volume holds.

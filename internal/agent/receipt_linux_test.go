@@ -67,6 +67,34 @@ func assertManifest(tb testing.TB, got, ordered, archived *archive.Manifest) {
 	assert.DeepEqual(tb, got, ordered)
 }
 
+func TestTheSurveySaysWhichArchiveWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newMachine(t)
+		survey := func() (*Survey, []EventType) {
+			talk := m.start(t)
+			talk.send(m.job())
+			assert.NilError(t, talk.wait())
+			return talk.last(Surveyed).Survey, talk.types()
+		}
+		none, _ := survey()
+		assert.Check(t, none.Waits == nil)
+
+		_, err := m.backUp(t, m.job(), m.order())
+		assert.NilError(t, err)
+		var receipt Receipt
+		m.readPaper(t, ReceiptInSpool, &receipt)
+		waiting, _ := survey()
+		assert.DeepEqual(t, waiting.Waits, &receipt)
+
+		for _, content := range []string{"", "{}", "\x00\x00"} {
+			m.write(t, filepath.Join(m.host.Spool, ReceiptInSpool), content)
+			damaged, said := survey()
+			assert.Check(t, damaged.Waits == nil, content)
+			assert.DeepEqual(t, said, []EventType{Warning, Surveyed})
+		}
+	})
+}
+
 func newKey(tb testing.TB) seal.SessionKey {
 	tb.Helper()
 	key, err := seal.NewSessionKey()

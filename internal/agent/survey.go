@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/docker-ucp/docker-ucp/internal/snapshot"
 )
@@ -25,6 +26,9 @@ func (r *runner) survey(ctx context.Context, job *Job) (_ *Survey, err error) {
 	}
 	if survey.SpoolFree, err = r.spool.free(); err != nil {
 		return nil, err
+	}
+	if survey.Waits, err = r.spool.readReceipt(); err != nil { // no reason to keep UCP without a backup
+		r.emit(Event{Type: Warning, Message: fmt.Sprintf("an archive that nobody can fetch waits on the manager: %v", err)})
 	}
 	return survey, context.Cause(ctx)
 }
