@@ -85,7 +85,7 @@ func (b *backup) hold(ctx context.Context) error {
 	if b.engine.IsGone(err) {
 		return errTaken
 	}
-	if err != nil || !now.ended && now.restarts == c.restarts {
+	if err != nil || c.deaf || !now.ended && now.restarts == c.restarts {
 		return err
 	}
 	stdin, err := c.agent.Start(ctx)
@@ -113,13 +113,39 @@ func (w *watched) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// stallLimit is how long a fetch may bring nothing. On a connection that is half open nothing comes for ever.
+const stallLimit = 2 * time.Minute
+
+var errStalled = fmt.Errorf("fetch the archive: nothing came for %s", stallLimit)
+
+// flow winds up the clock of a fetch. It stands still while a piece is written: whoever reads standard output may take
+// all the time that he wants.
+type flow struct {
+	io.Writer
+	stalled *time.Timer
+}
+
+func (f flow) Write(p []byte) (int, error) {
+	f.stalled.Stop()
+	defer f.stalled.Reset(stallLimit)
+	return f.Writer.Write(p)
+}
+
 // fetch copies the archive out of the spool. UCP runs all the while.
 func (b *backup) fetch(ctx context.Context, dst io.Writer, result *agent.Result) (digest string, err error) {
 	phase := b.talk.Start("fetch", result.Size, progress.Bytes)
 	defer func() { phase.Done(err) }()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stalled := time.AfterFunc(stallLimit, func() { cancel(errStalled) })
+	defer stalled.Stop()
 	sums := newSums()
 	from := path.Join(engine.SpoolPath, agent.ArchiveInSpool)
-	if _, err := b.agent.agent.Fetch(ctx, from, io.MultiWriter(dst, sums, counter{phase})); err != nil {
+	_, err = b.agent.agent.Fetch(ctx, from, flow{io.MultiWriter(dst, sums, counter{phase}), stalled})
+	switch {
+	case err != nil && errors.Is(context.Cause(ctx), errStalled):
+		return "", errStalled
+	case err != nil:
 		return "", err
 	}
 	return sums.digest(), sums.compare(result)

@@ -23,6 +23,15 @@ const (
 // steadyTime is how long a connection must have held to count as made again, even if nothing new was said over it.
 const steadyTime = 10 * time.Second
 
+// silenceLimit is how long the log may bring nothing before it is read anew. An agent that waits says nothing, and neither
+// does a connection that is half open.
+const silenceLimit = 2 * time.Minute
+
+var (
+	errSilent   = errors.New("the log brings nothing")
+	errNoStream = errors.New("the engine does not answer when it is asked for the agent's log")
+)
+
 // errNoLastWord ends a phase that the agent did not end.
 var errNoLastWord = errors.New("the agent ended")
 
@@ -47,7 +56,7 @@ func (c *conversation) follow(ctx context.Context, enough func() bool) (err erro
 			return nil
 		case unreachable == nil && (now.ended || c.plan == nil && now.died()):
 			return c.readRest(ctx) // one that had no order yet has no next life
-		case c.heard > seen, connected && time.Since(began) > steadyTime:
+		case c.heard > seen, connected && !errors.Is(broke, errNoAnswer) && time.Since(began) > steadyTime:
 			p.lost, p.length = time.Time{}, 0
 		}
 		broke = errors.Join(broke, unreachable)
@@ -114,20 +123,52 @@ func pause(ctx context.Context, length time.Duration) error {
 // read hears the log until enough says so, the agent ends or the connection breaks. It reports whether there was a
 // connection: a log that is read again begins with what was said before.
 func (c *conversation) read(ctx context.Context, enough func() bool) (connected bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(silenceLimit, func() { cancel(errSilent) })
+	defer silence.Stop()
+	go c.watchEngine(ctx, cancel)
 	c.fromTheStart()
 	err = c.agent.Log(ctx, &lineWriter{line: func(line []byte) {
 		connected = true
+		silence.Reset(silenceLimit)
 		if c.hear(line); enough() {
-			cancel()
+			cancel(nil)
 		}
 	}}, bounded{&c.said}, true)
-	return connected, err
+	return connected, c.whyEnded(ctx, connected, err)
+}
+
+// watchEngine ends the reading of the log, with why, when the engine does not say any more how the agent stands.
+func (c *conversation) watchEngine(ctx context.Context, end func(error)) {
+	for pause(ctx, answerLimit) == nil {
+		if _, err := look(ctx, c.engine, c.agent); err != nil {
+			end(err)
+			return
+		}
+	}
+}
+
+// whyEnded tells what broke a reading of the log that ended with err. A silence is nothing that broke: the log is read
+// again, over a new connection. But one that says what it has said before is a log; one that does not is none.
+func (c *conversation) whyEnded(ctx context.Context, connected bool, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil || errors.Is(cause, context.Canceled):
+		return err
+	case !errors.Is(cause, errSilent):
+		return cause
+	case connected || c.heard == 0:
+		return nil
+	default:
+		return errNoStream
+	}
 }
 
 // readRest reads what was logged between the last line and the end.
 func (c *conversation) readRest(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, silenceLimit, errNoStream)
+	defer cancel()
 	c.fromTheStart()
 	return c.agent.Log(ctx, &lineWriter{line: c.hear}, bounded{&c.said}, false)
 }

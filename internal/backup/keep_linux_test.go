@@ -131,7 +131,7 @@ func TestTheNameIsHeldForAPluginThatComesBack(t *testing.T) {
 						disturb(m)
 						return errors.New("connection reset by peer")
 					default:
-						time.Sleep(time.Hour) // much data
+						time.Sleep(stallLimit - time.Second) // as long as an engine may take
 						other := m.backUp(t, nil)
 						assert.ErrorContains(t, other.err, "another backup is running on this manager")
 						return nil

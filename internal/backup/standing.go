@@ -22,8 +22,17 @@ type standing struct {
 	spool      string
 }
 
+// answerLimit is how long an engine may take to say how a container stands. On a connection that is half open the answer
+// never comes.
+const answerLimit = 30 * time.Second
+
 func look(ctx context.Context, eng *engine.Engine, agent *engine.Agent) (s standing, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, errNoAnswer)
+	defer cancel()
 	inspected, err := eng.API().ContainerInspect(ctx, agent.ID)
+	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
+		err = errNoAnswer
+	}
 	if err == nil && (inspected.ContainerJSONBase == nil || inspected.State == nil) {
 		err = errors.New("the engine does not say in which state it is")
 	}
