@@ -38,6 +38,7 @@ type conversation struct {
 	restarts int  // how often the engine had started the agent again when this conversation began, or was taken up again
 	restless bool // it died, lives again, and has no last word
 	waits    bool // the agent has been told to hold its name
+	deaf     bool // it finds a journal when it starts, and then does not listen
 	away     bool // the connection is lost for good
 }
 
@@ -73,9 +74,10 @@ func (c *conversation) gone(ctx context.Context, sending error) error {
 	return failure.Refuse(errors.Join(sending, c.failed()), "")
 }
 
-// surveyed waits for what the agent sees.
+// surveyed waits for what the agent sees. One that finds a journal in its spool surveys nothing, and may go on for long after
+// its last word.
 func (c *conversation) surveyed(ctx context.Context) (*agent.Survey, error) {
-	if err := c.follow(ctx, func() bool { return c.survey != nil }); err != nil {
+	if err := c.follow(ctx, func() bool { return c.survey != nil || c.last != nil }); err != nil {
 		return nil, err
 	}
 	if c.survey == nil {
@@ -142,6 +144,9 @@ func (c *conversation) failed() error {
 	err := errors.New(c.last.Message)
 	if c.last.Hint != "" {
 		err = failure.WithHint(err, c.last.Hint)
+	}
+	if c.plan == nil { // what an earlier run brought to rest, that one's journal tells
+		return err
 	}
 	return errors.Join(err, notResumed(c.plan, c.last.NotResumed))
 }

@@ -41,7 +41,7 @@ func (b *backup) resume(ctx context.Context) (_ *Result, err error) {
 	if err != nil {
 		return nil, errors.Join(err, down)
 	}
-	b.kept, b.agent.waits = false, b.agent.waits && left.journal == nil // an agent that found a journal does not listen
+	b.kept = false
 	return resumed(left.receipt, b.out, digest), down
 }
 
@@ -58,7 +58,7 @@ func (b *backup) takeUp(left *leftover) {
 	b.kept, b.direct = true, left.receipt.Output != ""
 	b.image, b.opts.Spool, b.ownSpool = left.Image, left.spool, left.ownSpool
 	b.agent = &conversation{
-		engine: b.engine, agent: left.Agent, talk: b.talk, log: b.opts.Log, restarts: left.restarts,
+		engine: b.engine, agent: left.Agent, talk: b.talk, log: b.opts.Log, restarts: left.restarts, deaf: left.journal != nil,
 	}
 	b.undo.add("docker image rm "+left.Image, b.removeImage)
 	b.undo.add("docker volume rm "+left.spool, b.removeSpool)
