@@ -80,19 +80,6 @@ func (m *manager) ImageRemove(ctx context.Context, name string, _ image.RemoveOp
 	return nil, nil
 }
 
-func (m *manager) VolumeInspect(ctx context.Context, name string) (volume.Volume, error) {
-	if err := m.call(ctx, "inspect volume", name); err != nil {
-		return volume.Volume{}, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	labels, found := m.labels[name]
-	if !found {
-		return volume.Volume{}, fmt.Errorf("no such volume: %w", cerrdefs.ErrNotFound)
-	}
-	return volume.Volume{Name: name, Labels: labels}, nil
-}
-
 func (m *manager) VolumeCreate(ctx context.Context, options volume.CreateOptions) (volume.Volume, error) {
 	if err := m.call(ctx, "create volume", options.Name); err != nil {
 		return volume.Volume{}, err

@@ -2,22 +2,17 @@ package backup
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"time"
 
-	cerrdefs "github.com/containerd/errdefs"
-
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
-	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
 const (
@@ -26,8 +21,6 @@ const (
 	// returningTime is how long a finished archive is left to the plugin that lost its connection to it: somewhat longer
 	// than one tries to come back.
 	returningTime = 3 * time.Minute
-	// maxPaper bounds a file that an agent left: a plan or a manifest has some dozens of entries.
-	maxPaper = 16 << 20
 )
 
 // leftover is what another run has on the manager.
@@ -40,6 +33,7 @@ type leftover struct {
 	journal *agent.Journal // what must be put right; nil for nothing
 	orphan  bool           // the journal's own agent is dead, and its next life is putting it right
 	receipt *agent.Receipt // an archive that waits; nil for none
+	spoilt  bool           // there is a receipt, and what it says is damaged
 }
 
 // settleLeftover looks for the agent of another run: one that works is not disturbed; what one that died did not put
@@ -106,7 +100,13 @@ func (b *backup) lookAt(ctx context.Context, found *engine.Found) (left *leftove
 	if left.ownSpool, err = b.isOurs(ctx, left.spool); err != nil {
 		return nil, err
 	}
-	return left, left.readPapers(ctx, b.engine)
+	if err := left.readPapers(ctx, b.engine); err != nil {
+		return nil, err
+	}
+	if left.spoilt {
+		b.talk.Warn("the receipt of an archive that an earlier backup, started by %s, left is damaged, so nothing is known of the archive: it counts as none", left.StartedBy)
+	}
+	return left, nil
 }
 
 // isOurs tells a volume that a backup made, this one or an earlier one, from the operator's own.
@@ -114,53 +114,8 @@ func (b *backup) isOurs(ctx context.Context, volume string) (bool, error) {
 	if volume == "" {
 		return false, nil
 	}
-	inspected, err := b.engine.API().VolumeInspect(ctx, volume)
-	if cerrdefs.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look at volume %s: %w", volume, err)
-	}
-	_, labelled := inspected.Labels[engine.LabelStartedBy]
-	return labelled, nil
-}
-
-// readPapers reads the journal first: the next life of a dead agent may be renaming it to the orphan right now.
-func (l *leftover) readPapers(ctx context.Context, eng *engine.Engine) error {
-	journal, err := readPaper[agent.Journal](ctx, eng, l.Agent, agent.JournalInSpool)
-	if err != nil {
-		return err
-	}
-	orphan, err := readPaper[agent.Journal](ctx, eng, l.Agent, agent.OrphanInSpool)
-	if err != nil {
-		return err
-	}
-	if l.receipt, err = readPaper[agent.Receipt](ctx, eng, l.Agent, agent.ReceiptInSpool); err != nil {
-		return err
-	}
-	l.journal, l.orphan = journal, orphan != nil
-	if l.orphan {
-		l.journal = orphan
-	}
-	return nil
-}
-
-// readPaper reads one of the files that an agent left; nil when there is none.
-func readPaper[T any](ctx context.Context, eng *engine.Engine, from *engine.Agent, name string) (*T, error) {
-	content, err := from.ReadFile(ctx, path.Join(engine.SpoolPath, name), maxPaper)
-	if eng.IsGone(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the %s that an earlier backup left: %w", path.Base(name), err)
-	}
-	paper := new(T)
-	if err := json.Unmarshal(content, paper); err != nil {
-		return nil, failure.NeedsAttention(fmt.Errorf("read the %s that an earlier backup left: %w", path.Base(name), err),
-			"start what does not run of: docker ps --all --filter label="+ucp.LabelInstance+"; then remove what is left: docker rm --force "+engine.AgentName+
-				"; docker volume rm "+DefaultSpool)
-	}
-	return paper, nil
+	_, ours, err := b.engine.FindVolume(ctx, volume)
+	return ours, err
 }
 
 // busy tells an agent at work, or about to be, from one that is dead and the next life of such a one. One that has ended

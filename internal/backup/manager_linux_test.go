@@ -162,8 +162,8 @@ func (m *manager) Info(ctx context.Context) (system.Info, error) {
 func (m *manager) VolumeList(ctx context.Context, _ volume.ListOptions) (volume.ListResponse, error) {
 	m.mu.Lock()
 	var list volume.ListResponse
-	for name := range m.labels {
-		list.Volumes = append(list.Volumes, &volume.Volume{Name: name, Options: map[string]string{"o": "password=" + volumePassword}})
+	for name, labels := range m.labels {
+		list.Volumes = append(list.Volumes, &volume.Volume{Name: name, Labels: labels, Options: map[string]string{"o": "password=" + volumePassword}})
 	}
 	m.mu.Unlock()
 	return list, m.call(ctx, "volumes")

@@ -11,6 +11,7 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/api/types/volume"
@@ -151,18 +152,31 @@ func HasSELinux(engineOptions []string) bool { return hasOption(engineOptions, "
 // CreateSpool makes the volume in which sealed archives wait. It reports whether the volume is ours, made now or left by
 // an earlier run, and so to be removed: one that somebody else made is used and left there.
 func (e *Engine) CreateSpool(ctx context.Context, name, startedBy string) (ours bool, err error) {
-	found, err := e.api.VolumeInspect(ctx, name)
-	if err == nil {
-		_, ours = found.Labels[LabelStartedBy]
-		return ours, nil
-	}
-	if !cerrdefs.IsNotFound(err) {
-		return false, fmt.Errorf("look at volume %s: %w", name, err)
+	found, ours, err := e.FindVolume(ctx, name)
+	if err != nil || found {
+		return ours, err
 	}
 	if _, err := e.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: map[string]string{LabelStartedBy: startedBy}}); err != nil {
 		return false, fmt.Errorf("create volume %s: %w", name, err)
 	}
 	return true, nil
+}
+
+// FindVolume tells whether there is a volume, and whether it is one that CreateSpool made. It asks for the list of
+// volumes: where there is no volume of the name, an engine that knows cluster volumes (API 1.42) looks for one in the
+// swarm, and without a leader answers that it cannot tell.
+func (e *Engine) FindVolume(ctx context.Context, name string) (found, ours bool, err error) {
+	list, err := e.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
+	if err != nil {
+		return false, false, fmt.Errorf("look for volume %s: %w", name, err)
+	}
+	for _, v := range list.Volumes {
+		if v.Name == name { // the filter takes a part of a name as well
+			_, ours = v.Labels[LabelStartedBy]
+			return true, ours, nil
+		}
+	}
+	return false, false, nil
 }
 
 // RemoveVolume removes a volume. One that is gone, or that a container still uses, is no error: the last user removes

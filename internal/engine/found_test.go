@@ -9,27 +9,32 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/volume"
 	"gotest.tools/v3/assert"
+	"gotest.tools/v3/assert/cmp"
 
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 )
 
 func TestASpoolIsOursWhenWeMadeIt(t *testing.T) {
-	missing := refusal(http.StatusNotFound, "no such volume: spool")
+	ours := map[string]string{engine.LabelStartedBy: "bob"}
 	tests := map[string]struct {
-		inspect http.HandlerFunc
+		volumes []*volume.Volume
 		made    bool
 		ours    bool
 	}{
-		"made now":                     {missing, true, true},
-		"left by an earlier run":       {document(t, volume.Volume{Name: "spool", Labels: map[string]string{engine.LabelStartedBy: "bob"}}), false, true},
-		"the operator's own":           {document(t, volume.Volume{Name: "spool"}), false, false},
-		"the operator's own, labelled": {document(t, volume.Volume{Name: "spool", Labels: map[string]string{"a": "b"}}), false, false},
+		"made now":                     {nil, true, true},
+		"beside a name that holds its": {[]*volume.Volume{{Name: "spool-of-others", Labels: ours}}, true, true},
+		"left by an earlier run":       {[]*volume.Volume{{Name: "spool", Labels: ours}}, false, true},
+		"the operator's own":           {[]*volume.Volume{{Name: "my-spool", Labels: ours}, {Name: "spool"}}, false, false},
+		"the operator's own, labelled": {[]*volume.Volume{{Name: "spool", Labels: map[string]string{"a": "b"}}}, false, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var sent *volume.CreateOptions
 			eng, _ := serve(t, engine.OldestAPI, map[string]http.HandlerFunc{
-				"GET /volumes/spool": test.inspect,
+				"GET /volumes": func(w http.ResponseWriter, r *http.Request) {
+					assert.Check(t, cmp.Contains(r.URL.Query().Get("filters"), `"name":{"spool":true}`))
+					document(t, volume.ListResponse{Volumes: test.volumes})(w, r)
+				},
 				"POST /volumes/create": func(w http.ResponseWriter, r *http.Request) {
 					assert.Check(t, json.NewDecoder(r.Body).Decode(&sent))
 					answer(http.StatusCreated, `{"Name":"spool"}`)(w, r)
@@ -48,12 +53,12 @@ func TestASpoolIsOursWhenWeMadeIt(t *testing.T) {
 
 func TestASpoolThatCannotBeHadIsNamed(t *testing.T) {
 	ill := refusal(http.StatusInternalServerError, "ill")
-	eng, asked := serve(t, newest, map[string]http.HandlerFunc{"GET /volumes/spool": ill})
+	eng, asked := serve(t, newest, map[string]http.HandlerFunc{"GET /volumes": ill})
 	ours, err := eng.CreateSpool(t.Context(), "spool", "ann")
-	assert.ErrorContains(t, err, "look at volume spool: ")
+	assert.ErrorContains(t, err, "look for volume spool: ")
 	assert.Check(t, !ours)
 
-	asked.answers["GET /volumes/spool"] = refusal(http.StatusNotFound, "no such volume: spool")
+	asked.answers["GET /volumes"] = document(t, volume.ListResponse{})
 	asked.answers["POST /volumes/create"] = ill
 	ours, err = eng.CreateSpool(t.Context(), "spool", "ann")
 	assert.ErrorContains(t, err, "create volume spool: ")
