@@ -58,6 +58,22 @@ func TestWhatCannotBeDeliveredStaysOnTheManager(t *testing.T) {
 	}
 }
 
+func TestWhatHasGoneToStandardOutputIsNotSentAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		copies := 0
+		m.spoil = func(content []byte) []byte {
+			copies++
+			return content[:len(content)/2]
+		}
+		r := m.backUp(t, func(r *run) { r.opts.Path = "" })
+		assert.ErrorContains(t, r.err, "the archive changed on its way")
+		assert.Equal(t, copies, 1)
+		m.spoil = nil
+		m.assertResumable(t)
+	})
+}
+
 // closed is standard output whose reader has left.
 type closed struct{}
 

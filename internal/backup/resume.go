@@ -70,9 +70,6 @@ func (b *backup) bringHome(ctx context.Context, receipt *agent.Receipt) (digest 
 	if b.direct {
 		return b.finishDirect(ctx, receipt)
 	}
-	if err := b.hold(ctx); err != nil {
-		return "", err
-	}
 	if b.opts.Path != "" {
 		if b.out, err = output.Create(b.opts.Path); err != nil {
 			return "", err

@@ -180,6 +180,20 @@ func TestAWaitingArchiveIsFetchedToStandardOutputToo(t *testing.T) {
 	})
 }
 
+func TestNobodyTakesAnArchiveAwayThatIsBeingFetched(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.killedIn(t, finished())
+		var second *run
+		m.at(phase{call: "copy archive"}, func() { second = m.backUp(t, nil) })
+		r := m.backUp(t, resuming)
+		assert.NilError(t, r.err)
+		r.assertArchive(t)
+		assertRefused(t, second.err, "see what it does: docker logs --follow docker-ucp-agent")
+		m.assertUntouched(t)
+	})
+}
+
 func TestAWaitingArchiveOutlivesEveryEndOfItsResumption(t *testing.T) {
 	tests := map[string]func(m *manager, r *run){
 		"a cancel":              func(m *manager, r *run) { m.at(phase{call: "copy archive"}, r.cancel) },
