@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"gotest.tools/v3/assert"
+	"gotest.tools/v3/assert/cmp"
 	"gotest.tools/v3/golden"
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
@@ -248,6 +250,15 @@ func TestASwarmWithoutALeaderCannotLabelItsNodes(t *testing.T) {
 	plan, err := b.plan(surveyOf(1))
 	assert.NilError(t, err)
 	assert.Check(t, !plan.Hold)
+}
+
+func TestAnOperatorsOwnLabelIsNotInThePlan(t *testing.T) {
+	b := discovered(Options{Clone: CloneNever})
+	b.instance.Node.Paused = true
+	plan, err := b.plan(surveyOf(1))
+	assert.NilError(t, err)
+	assert.Check(t, !plan.Hold)
+	assert.Check(t, cmp.Contains(strings.Join(plan.Warnings, "\n"), "by somebody else's label com.docker.ucp.agent-pause; it stays"))
 }
 
 func TestThePlanIsJSONThatSaysHowUCPRests(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/output"
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
+	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
 
 // plan decides, from what was discovered and what the agent sees, what the backup does; or refuses.
@@ -22,7 +23,7 @@ func (b *backup) plan(survey *agent.Survey) (*Plan, error) {
 	quiet.StopTimeout = b.opts.StopTimeout
 	plan := &Plan{
 		ID: b.instance.ID, Version: b.instance.Version, Node: b.instance.Node.Name,
-		Mode: b.mode(), Hold: !b.instance.Swarm.Leaderless, Shm: b.shm.mounts, FixShm: b.opts.FixShm && b.shm.mounts > 1,
+		Mode: b.mode(), Hold: !b.instance.Swarm.Leaderless && !b.instance.Node.Paused, Shm: b.shm.mounts, FixShm: b.opts.FixShm && b.shm.mounts > 1,
 		Quiesce: quiet, Resting: restingNames(b.instance, &quiet),
 		Volumes: survey.Volumes, Excluded: b.opts.Exclude,
 		Clone: survey.Clone && b.opts.Clone != CloneNever, Direct: b.handed.Direct, Spool: b.opts.Spool,
@@ -61,6 +62,9 @@ func (b *backup) warnings(quiet *quiesce.Plan) (warnings []string) {
 	}
 	if len(b.unwell) > 0 {
 		warnings = append(warnings, "unhealthy already, so nobody waits for their health afterwards: "+strings.Join(b.unwell, ", "))
+	}
+	if b.instance.Node.Paused {
+		warnings = append(warnings, "UCP's reconcilers on this node have been told to leave it alone, by somebody else's label "+ucp.LabelAgentPause+"; it stays")
 	}
 	for _, warning := range []string{quorumWarning(b.instance.Quorum()), b.shm.warning(b.opts.FixShm)} {
 		if warning != "" {

@@ -210,3 +210,25 @@ func TestEachCallThatFailsIsNamed(t *testing.T) {
 		})
 	}
 }
+
+func TestTheNodeSaysWhoToldUCPsReconcilersToLeaveItAlone(t *testing.T) {
+	tests := map[string]struct {
+		labels map[string]string
+		heldBy string
+		paused bool
+	}{
+		"nobody":   {map[string]string{"rack": "4"}, "", false},
+		"we":       {map[string]string{ucp.LabelAgentPause: "true", ucp.LabelHeldBy: "ann"}, "ann", false},
+		"somebody": {map[string]string{ucp.LabelAgentPause: "true"}, "", true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := newManager()
+			m.nodes[0].Spec.Labels = map[string]string{ucp.LabelAgentPause: "true"} // another node's
+			m.nodes[2].Spec.Labels = test.labels
+			node := m.discover(t).Node
+			assert.Equal(t, node.HeldBy, test.heldBy)
+			assert.Equal(t, node.Paused, test.paused)
+		})
+	}
+}

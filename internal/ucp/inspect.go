@@ -95,7 +95,9 @@ func (i *Instance) readSwarm(ctx context.Context, engine Engine, info system.Inf
 	}
 	for _, node := range nodes {
 		if node.ID == i.Node.ID {
+			_, paused := node.Spec.Labels[LabelAgentPause]
 			i.Node.HeldBy = node.Spec.Labels[LabelHeldBy]
+			i.Node.Paused = paused && i.Node.HeldBy == ""
 		}
 		if node.Spec.Role == swarm.NodeRoleManager {
 			i.Swarm.Managers = append(i.Swarm.Managers, member(node))

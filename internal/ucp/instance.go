@@ -69,6 +69,7 @@ type Node struct {
 	Address string
 	Role    string
 	HeldBy  string // who told UCP's reconcilers through us to leave it alone; empty for nobody
+	Paused  bool   // somebody else has told them so; a backup leaves that as it is
 }
 
 // Swarm is the cluster that the node belongs to.
