@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
-	"github.com/docker-ucp/docker-ucp/internal/failure"
 	"github.com/docker-ucp/docker-ucp/internal/snapshot"
 	"github.com/docker-ucp/docker-ucp/internal/ucp"
 )
@@ -131,10 +129,15 @@ func (r *runner) atRest(ctx context.Context, order *Order, c capture) (down *dow
 		return nil, err
 	}
 	down = r.rest(ctx, order)
+	ctx, watched := r.watch(ctx, down)
 	defer func() {
 		resumeErr := down.resume()
+		stalled := watched()
 		if err != nil && !errors.Is(err, resumeErr) {
 			err = errors.Join(err, resumeErr)
+		}
+		if err != nil && stalled != nil && !errors.Is(err, stalled) {
+			err = fmt.Errorf("%w: %w", stalled, err)
 		}
 	}()
 	if down.err != nil {
@@ -145,27 +148,6 @@ func (r *runner) atRest(ctx context.Context, order *Order, c capture) (down *dow
 	}
 	c.down = down
 	return down, r.capture(ctx, order, c)
-}
-
-// refuseAwake fails when a container runs that could write to what is read. A reconciler, an engine that starts anew or a
-// person may have started it.
-func (r *runner) refuseAwake(ctx context.Context, order *Order, except []string) error {
-	names, err := order.Instance.Awake(ctx, r.host.Records, except)
-	if err != nil || len(names) == 0 {
-		return err
-	}
-	return failure.WithHint(fmt.Errorf("somebody started %s", strings.Join(names, ", ")), "try again; who starts it says: docker events")
-}
-
-// wake brings UCP back when the volumes have been read, unless somebody woke a part of it while they were.
-func (r *runner) wake(ctx context.Context, order *Order, down *downtime) error {
-	if err := r.refuseAwake(ctx, order, nil); err != nil {
-		return fmt.Errorf("%w while the volumes were read, so the copy is not of one moment", err)
-	}
-	if err := down.resume(); isSilence(err) {
-		return err
-	}
-	return nil // what does not come back is in down, and the archive is worth finishing all the same
 }
 
 // capture reads the volumes while UCP rests: into the archive, or, where the file system can, into clones that are read
@@ -194,6 +176,7 @@ func (r *runner) capture(ctx context.Context, order *Order, c capture) (err erro
 func (r *runner) source(ctx context.Context, order *Order, c capture) (_ snapshot.Source, release func() error, err error) {
 	if !order.Clone {
 		return c.live, func() error { return nil }, countVolumes(ctx, order.Manifest, func(volume string) (snapshot.Totals, error) {
+			r.moves()
 			return snapshot.Survey(ctx, c.live, volume)
 		})
 	}
@@ -210,7 +193,10 @@ func (r *runner) source(ctx context.Context, order *Order, c capture) (_ snapsho
 func (r *runner) clone(ctx context.Context, order *Order, c capture) (cloned *snapshot.Cloned, err error) {
 	bytes, end := r.count(Cloning, 0)
 	defer func() { end(err) }()
-	cloned, err = snapshot.Clone(ctx, c.live, volumesOf(order.Manifest), r.spool.clones(), func(n int64) { bytes.Store(n) })
+	cloned, err = snapshot.Clone(ctx, c.live, volumesOf(order.Manifest), r.spool.clones(), func(n int64) {
+		bytes.Store(n)
+		r.moves()
+	})
 	if err != nil {
 		return nil, err
 	}

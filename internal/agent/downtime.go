@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/docker-ucp/docker-ucp/internal/quiesce"
@@ -20,12 +21,14 @@ const (
 	enginePause    = 500 * time.Millisecond
 )
 
-// downtime is the stretch in which UCP rests. It ends with resume, on every way out and once.
+// downtime is the stretch in which UCP rests. It ends with resume, on every way out and once. Any goroutine may call that,
+// and returns when UCP is back, whoever was first. The fields are told when it has returned.
 type downtime struct {
 	from, until time.Time
 	err         error // why UCP could not be brought to rest, or be captured
 	held        bool  // the node's label could not be taken off
 	notResumed  []string
+	ends        chan struct{} // closed when resume begins
 	resume      func() error
 }
 
@@ -34,23 +37,17 @@ func (d *downtime) length() time.Duration { return d.until.Sub(d.from) }
 // rest brings UCP to rest; its error is in the downtime returned, which must be resumed all the same. UCP's reconcilers
 // are told before, which takes none of the time in which UCP is down.
 func (r *runner) rest(ctx context.Context, order *Order) *downtime {
-	d := &downtime{}
+	d := &downtime{ends: make(chan struct{})}
 	held := r.hold(ctx, order.Instance.Node.ID, order.By)
 	stopped, end := r.count(Stopping, int64(order.Plan.Len()))
 	d.from = time.Now()
 	undo, err := order.Plan.Quiesce(ctx, r.host.Engine, func() { stopped.Add(1) })
 	end(err)
 	d.err = err
-	var resumeErr error
-	resumed := false
-	d.resume = func() error {
-		if resumed {
-			return resumeErr
-		}
-		resumed = true
-		resumeErr = r.resume(ctx, d, undo, held)
-		return resumeErr
-	}
+	d.resume = sync.OnceValue(func() error {
+		close(d.ends)
+		return r.resume(ctx, d, undo, held)
+	})
 	return d
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 	"sync/atomic"
 
 	"github.com/docker-ucp/docker-ucp/internal/archive"
@@ -23,7 +22,7 @@ type pipeline struct {
 	durable bool // it must outlive a power cut: the plugin sees to that for the operator's own file
 }
 
-func newPipeline(file *os.File, scratch string, order *Order) (*pipeline, error) {
+func newPipeline(file archiveFile, scratch string, order *Order) (*pipeline, error) {
 	p := &pipeline{file: &checkedFile{file: file, table: crc32.MakeTable(crc32.Castagnoli)}, durable: !order.Direct}
 	var sink io.Writer = p.file
 	if len(order.Key) > 0 {
@@ -73,8 +72,9 @@ func (r *runner) writeVolumes(ctx context.Context, manifest *archive.Manifest, s
 	defer func() { end(err) }()
 	for _, volume := range manifest.Volumes {
 		err := source.Walk(ctx, volume.Name, func(entry *archive.Entry, content io.Reader) error {
+			r.moves()
 			before := done.Load()
-			if err := p.archive.WriteEntry(entry, &counted{content, done}); err != nil {
+			if err := p.archive.WriteEntry(entry, &counted{content, done, r.moves}); err != nil {
 				return err
 			}
 			done.Store(before + entry.Size) // a hole counts too, once it is passed
@@ -116,9 +116,15 @@ func (p *pipeline) abort() error {
 	return p.archive.Discard()
 }
 
+// archiveFile is what the archive is written to.
+type archiveFile interface {
+	io.WriteCloser
+	Sync() error
+}
+
 // checkedFile counts and sums up what is written to a file.
 type checkedFile struct {
-	file     *os.File
+	file     archiveFile
 	table    *crc32.Table
 	checksum uint32
 	size     int64
@@ -134,14 +140,16 @@ func (f *checkedFile) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// counted adds what is read to a counter.
+// counted adds what is read to a counter, and says that it goes on.
 type counted struct {
 	io.Reader
-	done *atomic.Int64
+	done  *atomic.Int64
+	moves func()
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.done.Add(int64(n))
+	c.moves()
 	return n, err
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -103,7 +104,8 @@ type runner struct {
 	host     Host
 	spool    spool
 	engineID string
-	held     string // the node whose label could not be taken off
+	held     string       // the node whose label could not be taken off
+	moved    atomic.Int64 // grows while a capture goes on
 }
 
 // serve does what its input says, and returns the last word of a backup that went well.
