@@ -142,7 +142,7 @@ func (b *backup) refuseDry(ctx context.Context, left *leftover) error {
 			fmt.Errorf("UCP is at rest: an earlier backup, started by %s, died and left %s down; the next backup brings them back first", left.StartedBy, strings.Join(down, ", ")),
 			"take a backup, or: "+startByHand(&left.journal.Plan, down))
 	case left.receipt != nil && left.delivered(ctx) == "":
-		return b.waiting(left, "; a dry run leaves it alone")
+		return left.waits("; a dry run leaves it alone")
 	default:
 		return failure.Refuse(
 			fmt.Errorf("an earlier backup, started by %s, left container %s behind; the next backup sets that right first", left.StartedBy, engine.AgentName),
@@ -180,12 +180,11 @@ func (b *backup) refuseWaiting(ctx context.Context, left *leftover) error {
 		b.talk.Say("the earlier backup's archive is in its place: %s", place)
 		return nil
 	}
-	returning := !left.Ended.IsZero() && left.now.Sub(left.Ended) < returningTime
 	switch {
+	case left.returning():
+		return left.waits("; whoever started it may be about to fetch it")
 	case b.opts.Attended:
-		return b.waiting(left, "")
-	case returning:
-		return b.waiting(left, "; whoever started it may be about to fetch it")
+		return left.waits("")
 	}
 	b.talk.Warn("the archive of an earlier backup, started by %s, was never fetched, and makes way for this one", left.StartedBy)
 	if left.receipt.Output != "" {
@@ -194,17 +193,24 @@ func (b *backup) refuseWaiting(ctx context.Context, left *leftover) error {
 	return nil
 }
 
-// waiting is the refusal to throw a finished archive away.
-func (b *backup) waiting(left *leftover, more string) error {
+// returning tells that the plugin whose archive waits may be on its way back to it.
+func (l *leftover) returning() bool {
+	return !l.Ended.IsZero() && l.now.Sub(l.Ended) < returningTime
+}
+
+// waits is the refusal to throw a finished archive away.
+func (l *leftover) waits(more string) error {
 	file, where := "FILE", "on the manager"
-	if output := left.receipt.Output; output != "" {
+	if output := l.receipt.Output; output != "" {
 		file, where = failure.Quote(output), "in "+output+".part"
 	}
-	err := failure.Refuse(
-		fmt.Errorf("a finished archive waits %s, from a backup of %s, started by %s%s",
-			where, left.Since.Local().Format(time.DateTime), left.StartedBy, more),
-		"fetch it with: docker ucp backup --resume "+file)
-	return failure.WithHint(err, "or take a new one instead, which loses that archive: docker ucp backup --yes FILE")
+	err := fmt.Errorf("a finished archive waits %s, from a backup of %s, started by %s%s",
+		where, l.Since.Local().Format(time.DateTime), l.StartedBy, more)
+	anew := "or take a new one instead, which loses that archive: docker ucp backup --yes FILE"
+	if l.returning() {
+		anew = "or, from " + l.Ended.Add(returningTime).Local().Format(time.TimeOnly) + " on, take a new one, which loses that archive: docker ucp backup --yes FILE"
+	}
+	return failure.Refuse(failure.WithHint(err, anew), "fetch it with: docker ucp backup --resume "+file)
 }
 
 // delivered returns the file in which an archive lies that the operator's machine holds already, under its own name: its
