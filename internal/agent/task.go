@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 )
+
+// cleanSettled tells TaskClean that a journal is settled.
+const cleanSettled = "settled"
 
 // pingTimeout bounds the whole of one answer.
 const pingTimeout = 5 * time.Second
@@ -39,10 +43,15 @@ func FixTask(image, startedBy string) engine.Task {
 	}
 }
 
-// CleanTask empties our folder in a spool that no agent uses.
-func CleanTask(image, startedBy, spool string) engine.Task {
+// CleanTask empties our folder in a spool that no agent uses. It refuses to while a journal is in it, unless it is told that
+// all is put right that the journal names.
+func CleanTask(image, startedBy, spool string, settled bool) engine.Task {
+	args := []string{TaskClean}
+	if settled {
+		args = append(args, cleanSettled)
+	}
 	return engine.Task{
-		Image: image, StartedBy: startedBy, Args: []string{TaskClean}, Spool: spool,
+		Image: image, StartedBy: startedBy, Args: args, Spool: spool,
 		Capabilities: []string{"DAC_OVERRIDE"}, // the volume may be an operator's own, in which root has no say
 	}
 }
@@ -74,7 +83,9 @@ func doTask(asked, spoolRoot string) (result string, err error) {
 		return line(machineShm().count())
 	case asked == TaskFix:
 		return line(fixMachineShm())
-	case asked == TaskClean:
+	case asked == TaskClean && newSpool(spoolRoot).unsettled():
+		return "", errors.New("the spool holds the journal of a backup that has something to put right")
+	case asked == TaskClean, asked == TaskClean+" "+cleanSettled:
 		return "", newSpool(spoolRoot).remove()
 	default:
 		return "", fmt.Errorf("there is no task %q", asked)

@@ -17,7 +17,10 @@ func TestEachTaskAsksForWhatItNeedsAndNoMore(t *testing.T) {
 	tests := map[string]struct{ task, want engine.Task }{
 		"ping":  {PingTask(image, by, "c1", 8080), engine.Task{Image: image, StartedBy: by, Args: []string{"ping", "8080"}, Network: "c1"}},
 		"shm":   {ShmTask(image, by), engine.Task{Image: image, StartedBy: by, Args: []string{"shm"}, HostPID: true}},
-		"clean": {CleanTask(image, by, "spool"), engine.Task{Image: image, StartedBy: by, Args: []string{"clean"}, Spool: "spool", Capabilities: []string{"DAC_OVERRIDE"}}},
+		"clean": {CleanTask(image, by, "spool", false), engine.Task{Image: image, StartedBy: by, Args: []string{"clean"}, Spool: "spool", Capabilities: []string{"DAC_OVERRIDE"}}},
+		"clean what is settled": {CleanTask(image, by, "spool", true), engine.Task{
+			Image: image, StartedBy: by, Args: []string{"clean", "settled"}, Spool: "spool", Capabilities: []string{"DAC_OVERRIDE"},
+		}},
 		"hand": {HandTask(image, by, "spool", "/backup/ucp.tar.part", 0, "n1"), engine.Task{
 			Image: image, StartedBy: by, Args: []string{"hand", "n1"}, Spool: "spool", Output: "/backup/ucp.tar.part",
 		}},
@@ -46,7 +49,7 @@ func TestWhatIsNoTaskIsRefused(t *testing.T) {
 func TestCleaningTakesOurFolderAlone(t *testing.T) {
 	root := t.TempDir()
 	assert.NilError(t, os.MkdirAll(filepath.Join(root, spoolFolder, "clones", "1"), 0o700))
-	for _, name := range []string{JournalInSpool, ArchiveInSpool, "others"} {
+	for _, name := range []string{ReceiptInSpool, ArchiveInSpool, "others"} {
 		assert.NilError(t, os.WriteFile(filepath.Join(root, name), []byte("x"), 0o600))
 	}
 	for range 2 { // the second time nothing is there any more
@@ -57,5 +60,19 @@ func TestCleaningTakesOurFolderAlone(t *testing.T) {
 		assert.NilError(t, err)
 		assert.Check(t, cmp.Len(entries, 1))
 		assert.Equal(t, entries[0].Name(), "others")
+	}
+}
+
+func TestCleaningSparesAJournalThatIsNotSettled(t *testing.T) {
+	for _, name := range []string{JournalInSpool, OrphanInSpool} {
+		root := t.TempDir()
+		assert.NilError(t, os.Mkdir(filepath.Join(root, spoolFolder), 0o700))
+		assert.NilError(t, os.WriteFile(filepath.Join(root, name), []byte("{}"), 0o600))
+		_, err := doTask(TaskClean, root)
+		assert.Error(t, err, "the spool holds the journal of a backup that has something to put right")
+		assert.Check(t, exists(filepath.Join(root, name)))
+		_, err = doTask(TaskClean+" "+cleanSettled, root)
+		assert.NilError(t, err)
+		assert.Check(t, !exists(filepath.Join(root, name)))
 	}
 }

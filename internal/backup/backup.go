@@ -67,6 +67,13 @@ type backup struct {
 	kept       bool         // the archive stays on the manager
 	held       bool         // the agent stays there, to take the node's label off
 	unreleased string       // the node whose label no agent is going to take off
+
+	container *engine.Agent // this run's own, from when it is made
+	unread    bool          // the spool was there before, and nobody has looked for what an earlier run left in it
+	inherits  bool          // that is to be put right, and the agent stays for it
+	yielded   bool          // another run has UCP, the spool and the image
+	wrong     bool          // an earlier run left something at rest, and it is not put right
+	right     bool          // what an earlier run left at rest is put right
 }
 
 // prepare refuses what can be refused without an agent, cheapest first, and then starts one.
@@ -74,11 +81,11 @@ func (b *backup) prepare(ctx context.Context) (err error) {
 	if b.version, err = b.engine.Check(ctx); err != nil {
 		return err
 	}
-	if err := b.engine.SweepTasks(ctx); err != nil {
-		return err
-	}
 	if err := b.settleLeftover(ctx); err != nil {
 		return err
+	}
+	if !b.right { // there was nothing to set right
+		b.sweep(ctx)
 	}
 	if b.instance, err = ucp.Discover(ctx, b.engine.API(), b.opts.ID); err != nil {
 		return err
@@ -126,6 +133,10 @@ func (b *backup) makeKey(ctx context.Context) error {
 func (b *backup) decide(ctx context.Context) (*Plan, error) {
 	survey, err := b.survey(ctx)
 	if err != nil {
+		return nil, err
+	}
+	b.unread = false // an agent that surveys has found nothing to put right
+	if err := b.refuseForgotten(survey); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(b.lookAtShm(ctx), b.noteHealth(ctx)); err != nil {
@@ -180,15 +191,22 @@ func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 	return result, left
 }
 
-// explain makes a cancelled run say so, and in which state it left UCP. What needs a person says so itself, and so does
-// a question that was not answered with yes.
+// explain makes a cancelled run say so, and in which state it left UCP, or that nobody knows. What needs a person says so
+// itself, and so does a question that was not answered with yes.
 func (b *backup) explain(ctx context.Context, err error) error {
+	if err != nil {
+		err = errors.Join(err, b.inherit(ctx))
+	}
 	kind := failure.KindOf(err)
 	switch {
 	case err == nil, ctx.Err() == nil, kind == failure.Attention, kind == failure.Cancelled:
 		return err
-	case b.opts.Resume:
+	case b.opts.Resume && b.right:
 		return failure.Cancel(errors.New("fetching cancelled; UCP runs as before, and what waits on the manager still does"))
+	case b.opts.Resume:
+		return failure.NeedsAttention(fmt.Errorf("fetching cancelled; it is not known whether UCP runs: %w", err), lookByHand())
+	case b.wrong, !b.settled():
+		return failure.NeedsAttention(fmt.Errorf("backup cancelled; it is not known whether UCP runs: %w", err), lookByHand())
 	case b.touched:
 		return failure.Cancel(errors.New("backup cancelled; UCP runs as before"))
 	default:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 
@@ -23,12 +22,15 @@ func (b *backup) endByHand() string {
 	return ""
 }
 
-// settled tells that nothing rests because of this run: nothing was ordered, or UCP is known to be back.
-func (b *backup) settled() bool { return !b.touched || b.agent.back }
+// settled tells that nothing rests because of this run, nor because of one whose spool it has: nothing was ordered, or UCP
+// is known to be back.
+func (b *backup) settled() bool { return !b.inherits && (!b.touched || b.agent.back) }
 
 // stays tells that what is on the manager is left there: for the archive's sake, for the agent's, which has something to
-// put right, or because nobody knows how it stands.
-func (b *backup) stays() bool { return b.kept || b.held || b.agent != nil && b.agent.away }
+// put right, for another run's, or because nobody knows how it stands.
+func (b *backup) stays() bool {
+	return b.kept || b.held || b.inherits || b.yielded || b.agent != nil && b.agent.away
+}
 
 // settleDead brings UCP back from here when the agent is dead for good, and was not heard to have done so. An agent that
 // cannot be reached may be alive, and one that the engine is about to start again soon is: either is left to bring UCP
@@ -41,8 +43,7 @@ func (b *backup) settleDead(ctx context.Context) error {
 	defer cancel()
 	switch {
 	case b.takenOver(ctx):
-		b.talk.Warn("another backup on this manager took over, and sees to UCP")
-		b.agent.back = true
+		b.yield()
 		return nil
 	case b.agent.restless:
 		if err := b.agent.agent.Stop(ctx); err != nil {
@@ -57,41 +58,32 @@ func (b *backup) settleDead(ctx context.Context) error {
 		return nil
 	}
 	b.tookOver = true
+	return b.bringBack(ctx)
+}
+
+// bringBack does what the agent had to do, unless another run begins meanwhile.
+func (b *backup) bringBack(ctx context.Context) error {
 	if !b.agent.back {
 		b.talk.Warn("the agent on the manager died; bringing UCP back from here")
-		if err := b.agent.plan.TakeOver(ctx, b.engine, enginePatience); err != nil {
+		guarded := &unlessAnother{Engine: b.engine, b: b}
+		err := b.agent.plan.TakeOver(ctx, guarded, enginePatience)
+		switch {
+		case guarded.yielded.Load():
+			b.yield()
+			return nil
+		case err != nil:
 			return broughtBack(err)
 		}
 		b.agent.back = true
+	}
+	if b.another(ctx) {
+		b.yield()
+		return nil
 	}
 	if b.holds {
 		b.release(ctx, b.instance.Node.ID)
 	}
 	return nil
-}
-
-// otherPatience is how long another run may take to set UCP right.
-const otherPatience = 3 * time.Minute
-
-// takenOver waits for another run that ended the agent for good, to set UCP right itself, and reports whether it did. UCP
-// may be at rest for that run's own backup soon, and nobody else may wake it then.
-func (b *backup) takenOver(ctx context.Context) bool {
-	seen := false
-	for until := time.Now().Add(otherPatience); time.Now().Before(until); {
-		now, err := look(ctx, b.engine, b.agent.agent)
-		switch {
-		case cerrdefs.IsNotFound(err):
-			other, err := b.engine.FindAgent(ctx)
-			return seen || err == nil && other != nil && other.ID != b.agent.agent.ID
-		case err != nil || !now.taken: // it goes on, perhaps because the other run could do no more
-			return false
-		}
-		seen = true
-		if pause(ctx, reconnectPause) != nil {
-			return false
-		}
-	}
-	return false
 }
 
 // letGo dismisses an agent that could not take the node's label off. It tries once more. When that is in vain it stays,
@@ -120,10 +112,10 @@ func (b *backup) letGo(ctx context.Context) error {
 // ours.
 func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error {
 	switch {
-	case b.agent == nil:
-		return container.Remove(ctx)
 	case b.stays():
 		return b.leave(ctx)
+	case b.agent == nil:
+		return container.Remove(ctx)
 	}
 	emptied := b.settled() && b.dismissed(ctx)
 	if err := errors.Join(b.endAgent(ctx), b.settleDead(ctx)); err != nil {
@@ -132,8 +124,14 @@ func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error
 	if !b.settled() {
 		return fmt.Errorf("container %s stays: by its journal the next docker ucp backup brings back what rests, and clears up", engine.AgentName)
 	}
+	if b.yielded || b.another(ctx) {
+		b.yielded = true
+		return nil
+	}
 	if ordered := b.touched || b.opts.Resume; ordered && !b.ownSpool && !emptied {
-		if err := b.cleanSpool(ctx, b.image, b.opts.Spool); err != nil {
+		// A journal is this run's own, or one that it has set right, as long as its agent has the name.
+		settled := b.tookOver || b.opts.Resume || b.agent.last != nil && len(b.agent.last.NotResumed) > 0
+		if err := b.cleanSpool(ctx, b.image, b.opts.Spool, settled); err != nil {
 			return err
 		}
 	}
@@ -142,6 +140,9 @@ func (b *backup) removeAgent(ctx context.Context, container *engine.Agent) error
 
 // leave ends the agent's input, and sees the agent end that only held its name, so that --resume can begin at once.
 func (b *backup) leave(ctx context.Context) error {
+	if b.agent == nil {
+		return nil
+	}
 	before, err := look(ctx, b.engine, b.agent.agent)
 	if hangErr := b.agent.hangUp(); hangErr != nil || err != nil || !b.kept || before.died() {
 		return hangErr
@@ -161,9 +162,10 @@ func (b *backup) dismissed(ctx context.Context) bool {
 	return errors.Join(err, b.agent.hangUp()) == nil && b.agent.settles(ctx, before)
 }
 
-// removeSpool removes the spool's volume, unless it is the operator's.
+// removeSpool removes the spool's volume, unless it is the operator's, or one in which nobody has looked for what an
+// earlier run left.
 func (b *backup) removeSpool(ctx context.Context) error {
-	if !b.ownSpool || !b.settled() || b.stays() { // or the agent's container, which stays, still holds it
+	if !b.ownSpool || !b.settled() || b.stays() || b.unread { // or the agent's container, which stays, still holds it
 		return nil
 	}
 	return b.engine.RemoveVolume(ctx, b.opts.Spool)

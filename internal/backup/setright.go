@@ -17,6 +17,18 @@ import (
 
 // setRight finishes what an agent that died began: UCP first, then its reconcilers.
 func (b *backup) setRight(ctx context.Context, left *leftover) error {
+	b.wrong = left.journal != nil
+	if err := b.putRight(ctx, left); err != nil {
+		return err
+	}
+	b.wrong, b.right = false, true
+	b.sweep(ctx)
+	return nil
+}
+
+// putRight starts and unpauses alone, while the agent that tries the same goes on. It stops that one when UCP is back,
+// for the sake of its name, and whatever then comes between, it is stopped for good or goes on again.
+func (b *backup) putRight(ctx context.Context, left *leftover) error {
 	if left.journal == nil {
 		return nil
 	}
@@ -28,19 +40,32 @@ func (b *backup) setRight(ctx context.Context, left *leftover) error {
 	} else {
 		b.talk.Warn("an earlier backup, started by %s, died and left UCP at rest; bringing it back", left.StartedBy)
 	}
-	if left.Running {
-		if err := left.Stop(ctx); err != nil {
-			return err
-		}
-		if err := left.readPapers(ctx, b.engine); err != nil || left.journal == nil { // it may have been about to succeed
-			return err
-		}
-	}
 	if err := b.takeOver(ctx, left); err != nil {
-		return errors.Join(broughtBack(err), b.giveBack(ctx, left))
+		return broughtBack(err)
 	}
-	b.release(ctx, left.journal.Node)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	node := left.journal.Node
+	if left.Running {
+		err := left.Stop(ctx)
+		if err == nil {
+			err = left.readPapers(ctx, b.engine)
+		}
+		if err != nil {
+			return errors.Join(err, b.giveBack(ctx, left))
+		}
+	}
+	if left.journal != nil { // the agent was not about to succeed
+		b.release(ctx, node)
+	}
 	return nil
+}
+
+// sweep removes what earlier runs left of small tasks. It waits until UCP is back, and stops nobody.
+func (b *backup) sweep(ctx context.Context) {
+	if err := b.engine.SweepTasks(ctx); err != nil && ctx.Err() == nil {
+		b.talk.Warn("containers of small tasks that an earlier backup left stay on the manager: %v", err)
+	}
 }
 
 func (b *backup) takeOver(ctx context.Context, left *leftover) error {
@@ -54,8 +79,7 @@ func (b *backup) takeOver(ctx context.Context, left *leftover) error {
 	return err
 }
 
-// giveBack has the agent go on that was stopped, when no more was to be had from here: what does not start now may start
-// in an hour.
+// giveBack has the agent go on that could not be stopped for good, or was, and then it was not to be learned how it ended.
 func (b *backup) giveBack(ctx context.Context, left *leftover) error {
 	if !left.Running {
 		return nil
@@ -123,7 +147,7 @@ func releaseByHand(node string) string {
 // what is ours.
 func (b *backup) removeLeftover(ctx context.Context, left *leftover) error {
 	if left.spool != "" && !left.ownSpool {
-		if err := b.cleanSpool(ctx, left.Image, left.spool); err != nil {
+		if err := b.cleanSpool(ctx, left.Image, left.spool, left.journal != nil); err != nil {
 			b.talk.Warn("what the earlier backup left in volume %s stays there until a backup uses that volume again: %v", left.spool, err)
 		}
 	}
@@ -134,9 +158,9 @@ func (b *backup) removeLeftover(ctx context.Context, left *leftover) error {
 	return errors.Join(err, b.engine.RemoveImage(ctx, left.Image))
 }
 
-// cleanSpool empties our folder in the operator's own volume.
-func (b *backup) cleanSpool(ctx context.Context, image, spool string) error {
-	if _, err := b.engine.RunTask(ctx, agent.CleanTask(image, b.opts.StartedBy, spool)); err != nil {
+// cleanSpool empties our folder in the operator's own volume; one that holds a journal only when that is settled.
+func (b *backup) cleanSpool(ctx context.Context, image, spool string, settled bool) error {
+	if _, err := b.engine.RunTask(ctx, agent.CleanTask(image, b.opts.StartedBy, spool, settled)); err != nil {
 		return fmt.Errorf("empty the spool: %w", err)
 	}
 	return nil

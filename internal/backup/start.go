@@ -88,6 +88,9 @@ func (b *backup) startAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if b.unread, err = b.isThere(ctx, b.opts.Spool); err != nil {
+		return err
+	}
 	if b.ownSpool, err = b.engine.CreateSpool(ctx, b.opts.Spool, b.opts.StartedBy); err != nil {
 		return err
 	}
@@ -96,6 +99,7 @@ func (b *backup) startAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.container = container
 	b.undo.steps = append(b.undo.steps, undoStep{b.endByHand, func(ctx context.Context) error { return b.removeAgent(ctx, container) }})
 	stdin, err := container.Start(ctx)
 	if err != nil {
@@ -110,6 +114,12 @@ func (b *backup) startAgent(ctx context.Context) error {
 		return b.agent.gone(ctx, err)
 	}
 	return nil
+}
+
+// isThere tells that a volume was there before this run.
+func (b *backup) isThere(ctx context.Context, volume string) (bool, error) {
+	there, _, err := b.engine.FindVolume(ctx, volume)
+	return there, err
 }
 
 // createAgent tries where the engine's own socket may be: the path of a socket here may be no path there.
