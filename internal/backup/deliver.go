@@ -17,6 +17,7 @@ import (
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/engine"
 	"github.com/docker-ucp/docker-ucp/internal/failure"
+	"github.com/docker-ucp/docker-ucp/internal/output"
 	"github.com/docker-ucp/docker-ucp/internal/progress"
 )
 
@@ -28,11 +29,11 @@ func (b *backup) deliver(ctx context.Context, result *agent.Result) (digest stri
 		if digest, err = b.check(ctx, result); err != nil {
 			return "", failure.WithHint(err, "UCP runs as before; try again")
 		}
-		return digest, b.out.Commit()
+		return digest, b.placed(b.out.Commit())
 	}
 	digest, err = b.fetchAll(ctx, result)
 	if err == nil && b.out != nil {
-		err = b.out.Commit()
+		err = b.placed(b.out.Commit())
 	}
 	if err == nil || ctx.Err() != nil || errors.Is(err, errTaken) {
 		return digest, err
@@ -40,6 +41,15 @@ func (b *backup) deliver(ctx context.Context, result *agent.Result) (digest stri
 	b.kept = true
 	return "", failure.NeedsAttention(fmt.Errorf("%w; the archive is whole, and waits on the manager", err),
 		"fetch it with: docker ucp backup --resume FILE")
+}
+
+// placed takes a file for delivered that has its name, and warns where that may not outlive a power cut.
+func (b *backup) placed(err error) error {
+	if errors.Is(err, output.ErrInPlace) {
+		b.talk.Warn("%v", err)
+		return nil
+	}
+	return err
 }
 
 // How often the archive is fetched when the wire breaks, and the pause between two tries.

@@ -66,7 +66,11 @@ func (b *backup) noteHealth(ctx context.Context) error {
 // that are gone or down, which their owners replace, the health of what was unhealthy before, and the peace of what ended
 // again and again.
 func (b *backup) watchHealth(ctx context.Context, plan *Plan) <-chan error {
-	checks, done := b.checks(&plan.Quiesce), make(chan error, 1)
+	quiesced := &plan.Quiesce
+	if b.agent.plan != nil { // it says what the agent found running, and nothing else was brought to rest
+		quiesced = b.agent.plan
+	}
+	checks, done := b.checks(quiesced), make(chan error, 1)
 	go func() { done <- b.awaitHealthy(ctx, checks) }()
 	return done
 }

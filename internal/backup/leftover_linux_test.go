@@ -221,7 +221,7 @@ func TestALeftoverThatKeepsUCPDownStopsTheBackup(t *testing.T) {
 		r := m.backUp(t, nil)
 		assert.ErrorContains(t, r.err, "bring UCP back: start ucp-agent again: cgroup is gone")
 		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
-		assert.DeepEqual(t, failure.Hints(r.err), []string{"docker unpause ucp-agent"})
+		assert.DeepEqual(t, failure.Hints(r.err), []string{"docker unpause ucp-agent || docker start ucp-agent"})
 		assert.Check(t, m.agent != nil, "what tells how to bring UCP back is kept")
 	})
 }
@@ -232,7 +232,7 @@ func TestADryRunLeavesALeftoverAlone(t *testing.T) {
 		m.leave(t, "exited", DefaultSpool, journal())
 		m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
 		r := m.backUp(t, func(r *run) { r.opts.DryRun = true })
-		assertRefused(t, r.err, "take a backup, or: docker start ucp-kv; docker unpause ucp-agent")
+		assertRefused(t, r.err, "take a backup, or: docker start ucp-kv; docker unpause ucp-agent || docker start ucp-agent")
 		assert.ErrorContains(t, r.err, "UCP is at rest")
 		assert.Check(t, m.agent != nil)
 		assert.Equal(t, len(m.moved()), 0)

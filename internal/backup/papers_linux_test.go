@@ -48,7 +48,7 @@ func TestAJournalThatCannotBeReadIsNoProofThatUCPRuns(t *testing.T) {
 				r := m.backUp(t, nil)
 				assert.ErrorContains(t, r.err, "read the journal that an earlier backup left: ")
 				assert.Equal(t, failure.KindOf(r.err), test.kind)
-				assert.Equal(t, len(failure.Hints(r.err)) > 0, test.wire == nil)
+				assert.Check(t, len(failure.Hints(r.err)) > 0)
 				assert.Check(t, m.agent != nil && len(m.moved()) == 0)
 			})
 		})
@@ -104,7 +104,7 @@ func TestWhatADryRunFindsOfADeadRun(t *testing.T) {
 		"with all at rest": {
 			map[string]string{"ucp-kv": "exited", "ucp-agent": "paused"},
 			"UCP is at rest: an earlier backup, started by root@cron, died and left ucp-agent, ucp-kv down; the next backup brings them back first",
-			"take a backup, or: docker start ucp-kv; docker unpause ucp-agent",
+			"take a backup, or: docker start ucp-kv; docker unpause ucp-agent || docker start ucp-agent",
 		},
 		"with one at rest": {
 			map[string]string{"ucp-kv": "exited"},

@@ -19,9 +19,6 @@ func (b *backup) resume(ctx context.Context) (_ *Result, err error) {
 	if b.version, err = b.engine.Check(ctx); err != nil {
 		return nil, err
 	}
-	if err := b.engine.SweepTasks(ctx); err != nil {
-		return nil, err
-	}
 	left, err := b.findLeftover(ctx)
 	if err != nil {
 		return nil, err
@@ -103,19 +100,27 @@ func (b *backup) finishDirect(ctx context.Context, receipt *agent.Receipt) (dige
 	b.undo.add("", func(context.Context) error { return b.out.Leave() })
 	digest, err = b.check(ctx, &receipt.Result)
 	if err != nil {
-		return "", failure.Refuse(fmt.Errorf("%s is not the archive that waits: %w", b.out.Part(), err), elsewhere)
+		return "", insteadOf(failure.Refuse(fmt.Errorf("%s is not the archive that waits, or not the whole of it: %w", b.out.Part(), err), elsewhere))
 	}
-	return digest, b.out.Commit()
+	if err := b.placed(b.out.CommitOrLeave()); err != nil {
+		return "", err
+	}
+	return digest, nil
 }
 
 // alreadyHome knows an archive that has its name already: the run died after its last step.
 func (b *backup) alreadyHome(ctx context.Context, receipt *agent.Receipt, elsewhere string) (digest string, err error) {
 	digest, err = digestOf(ctx, receipt.Output, &receipt.Result)
 	if err != nil {
-		return "", failure.Refuse(fmt.Errorf("neither %s.part nor %s is the archive that waits: %w", receipt.Output, receipt.Output, err), elsewhere)
+		return "", insteadOf(failure.Refuse(fmt.Errorf("neither %s.part nor %s is the whole of the archive that waits: %w", receipt.Output, receipt.Output, err), elsewhere))
 	}
 	b.talk.Say("%s is in its place already", receipt.Output)
 	return digest, nil
+}
+
+// insteadOf offers the way out where nothing whole may be left anywhere, as after a power cut that tore the file.
+func insteadOf(err error) error {
+	return failure.WithHint(err, "or take a new one instead, which gives that archive up: docker ucp backup --yes FILE")
 }
 
 // digestOf returns the SHA-256 of a file that holds what the agent wrote.

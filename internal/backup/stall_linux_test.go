@@ -34,7 +34,22 @@ func (h *halfOpen) CopyFromContainer(ctx context.Context, id, path string) (io.R
 	if h.stuck("copy") && strings.HasSuffix(path, agent.ArchiveInSpool) {
 		return never{ctx}, container.PathStat{}, nil
 	}
-	return h.manager.CopyFromContainer(ctx, id, path)
+	stream, stat, err := h.manager.CopyFromContainer(ctx, id, path)
+	return pieces{stream, ctx}, stat, err
+}
+
+// pieces is what comes over a wire, for as long as its context lives.
+type pieces struct {
+	io.ReadCloser
+
+	ctx context.Context //nolint:containedctx // as above.
+}
+
+func (p pieces) Read(b []byte) (int, error) {
+	if p.ctx.Err() != nil {
+		return 0, p.ctx.Err()
+	}
+	return p.ReadCloser.Read(b[:min(len(b), 64<<10)])
 }
 
 func (h *halfOpen) ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error) {
@@ -91,7 +106,7 @@ func (s slow) Write(p []byte) (int, error) {
 func TestWhoeverReadsTheArchiveMayTakeHisTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		r := m.backUp(t, func(r *run) { r.opts.Path = ""; r.opts.Stdout = slow{&r.stdout} })
+		r := backUpOver(t, &halfOpen{m, func(string) bool { return false }}, func(r *run) { r.opts.Path = ""; r.opts.Stdout = slow{&r.stdout} })
 		assert.NilError(t, r.err)
 		m.assertUntouched(t)
 	})

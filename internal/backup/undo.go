@@ -96,18 +96,34 @@ func notResumed(plan *quiesce.Plan, names []string) error {
 		startByHand(plan, names))
 }
 
-// startByHand is what to type for containers that do not run: an engine does not start one that is frozen.
+// startByHand is what to type for containers that do not run. An engine does not start one that is frozen; and one that was
+// frozen is stopped when its engine was started anew. Of the latter those that have an owner are replaced by it.
 func startByHand(plan *quiesce.Plan, names []string) string {
-	var frozen, commands []string
+	actions, owned := map[string]quiesce.Action{}, map[string]bool{}
 	if plan != nil {
-		frozen = plan.Names(quiesce.Pause)
+		for _, target := range slices.Concat(plan.Waves...) {
+			actions[target.Name], owned[target.Name] = target.Action, target.Owned
+		}
 	}
-	isFrozen := func(name string) bool { return slices.Contains(frozen, name) }
-	if stopped := slices.DeleteFunc(slices.Clone(names), isFrozen); len(stopped) > 0 {
+	var stopped, frozen, frozenOwned, commands []string
+	for _, name := range names {
+		switch {
+		case actions[name] != quiesce.Pause:
+			stopped = append(stopped, name)
+		case owned[name]:
+			frozenOwned = append(frozenOwned, name)
+		default:
+			frozen = append(frozen, name)
+		}
+	}
+	if len(stopped) > 0 {
 		commands = append(commands, "docker start "+strings.Join(stopped, " "))
 	}
-	if frozen = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !isFrozen(name) }); len(frozen) > 0 {
-		commands = append(commands, "docker unpause "+strings.Join(frozen, " "))
+	if len(frozenOwned) > 0 {
+		commands = append(commands, "docker unpause "+strings.Join(frozenOwned, " "))
+	}
+	if among := strings.Join(frozen, " "); among != "" {
+		commands = append(commands, "docker unpause "+among+" || docker start "+among)
 	}
 	return strings.Join(commands, "; ")
 }

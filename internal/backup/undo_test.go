@@ -68,15 +68,16 @@ func TestTheCleanUpOutlivesTheCancelAndNotItsOwnClock(t *testing.T) {
 
 func TestEachContainerThatIsDownGetsTheCommandForIt(t *testing.T) {
 	plan := &quiesce.Plan{Waves: [][]quiesce.Target{
-		{{Name: "ucp-agent.x1", Action: quiesce.Pause}, {Name: "pod", Action: quiesce.Pause}},
+		{{Name: "ucp-agent.x1", Action: quiesce.Pause, Owned: true}, {Name: "pod", Action: quiesce.Pause}, {Name: "ucp-dns", Action: quiesce.Pause}},
 		{{Name: "ucp-controller", Action: quiesce.Stop}, {Name: "ucp-kv", Action: quiesce.Stop}},
 	}}
 	tests := map[string][]string{
-		"":                       nil,
-		"docker start ucp-kv":    {"ucp-kv"},
-		"docker unpause pod":     {"pod"},
-		"docker start elsewhere": {"elsewhere"},
-		"docker start ucp-kv ucp-controller; docker unpause ucp-agent.x1 pod": {"ucp-kv", "ucp-agent.x1", "ucp-controller", "pod"},
+		"":                            nil,
+		"docker start ucp-kv":         {"ucp-kv"},
+		"docker unpause ucp-agent.x1": {"ucp-agent.x1"}, // a stopped one its owner replaces
+		"docker unpause pod ucp-dns || docker start pod ucp-dns": {"pod", "ucp-dns"}, // an engine that was started anew has stopped it
+		"docker start elsewhere":                                 {"elsewhere"},
+		"docker start ucp-kv ucp-controller; docker unpause ucp-agent.x1; docker unpause pod || docker start pod": {"ucp-kv", "ucp-agent.x1", "ucp-controller", "pod"},
 	}
 	for want, names := range tests {
 		err := notResumed(plan, names)

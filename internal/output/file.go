@@ -17,7 +17,13 @@ type File struct {
 	hold   *os.File // a second descriptor of the same open file: keeps the lock from close to rename
 	ended  bool
 	failed error // the first write that failed
+
+	syncFolder func(*os.Root) error // nil for that of the platform
 }
+
+// ErrInPlace is in the error of a Commit or CommitOrLeave after which the file is in place and whole all the same, but may not
+// outlive a power cut.
+var ErrInPlace = errors.New("it may not survive a power cut")
 
 // Path returns where the file will be, absolute and with the links of its folder resolved.
 func (f *File) Path() string { return f.path }
@@ -41,19 +47,31 @@ func (f *File) Write(p []byte) (int, error) {
 
 // Commit makes the file appear, whole and on the disk. After an error nothing of it is left, with one exception that
 // the error tells: when only the folder could not be brought to the disk, the file is in place and whole.
-func (f *File) Commit() error {
+func (f *File) Commit() error { return f.commit(f.Discard) }
+
+// CommitOrLeave is Commit, but for that after an error FILE.part stays: of an archive that nobody can write again.
+func (f *File) CommitOrLeave() error { return f.commit(f.Leave) }
+
+func (f *File) commit(giveUp func() error) error {
 	if f.ended {
 		return fmt.Errorf("commit %s: %w", f.path, os.ErrClosed)
 	}
 	if err := f.publish(); err != nil {
-		return errors.Join(err, f.Discard())
+		return errors.Join(err, giveUp())
 	}
 	f.ended = true
-	err := syncFolder(f.root)
-	if err != nil {
-		err = fmt.Errorf("%s is in place, but may not survive a power cut: sync its folder: %w", f.path, cause(err))
+	sync := f.syncFolder
+	if sync == nil {
+		sync = syncFolder
 	}
-	return errors.Join(err, f.release())
+	err := sync(f.root)
+	if err != nil {
+		err = fmt.Errorf("sync its folder: %w", cause(err))
+	}
+	if err = errors.Join(err, f.release()); err != nil {
+		return fmt.Errorf("%s is in place, but %w: %w", f.path, ErrInPlace, err)
+	}
+	return nil
 }
 
 // publish does what can still fail without a trace, and renames last.
