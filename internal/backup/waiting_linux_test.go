@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker-ucp/docker-ucp/internal/agent"
 	"github.com/docker-ucp/docker-ucp/internal/archive"
+	"github.com/docker-ucp/docker-ucp/internal/failure"
 )
 
 // receipt is that of an archive which waits in the spool.
@@ -38,6 +39,11 @@ func TestAnArchiveIsLeftAloneForAsLongAsItsPluginMayComeBack(t *testing.T) {
 				r := m.backUp(t, func(r *run) { r.opts.Attended = test.attended })
 				if test.refused {
 					assertRefused(t, r.err, "fetch it with: docker ucp backup --resume FILE")
+					anew := "take a new one instead, which"
+					if test.ago < returningTime {
+						anew = "from " + m.agent.ended.Add(returningTime).Local().Format("15:04:05") + " on, take a new one"
+					}
+					assert.Check(t, cmp.Contains(failure.Hints(r.err)[1], anew))
 					assert.Equal(t, strings.Contains(r.err.Error(), "whoever started it may be about to fetch it"), !test.attended)
 					assert.Check(t, m.agent != nil && len(m.moved()) == 0)
 					return
