@@ -171,6 +171,76 @@ func TestATroubleThatNobodyWasToldIsMendedInLaterLives(t *testing.T) {
 	})
 }
 
+// interrupted is a manager on which an archive waits, and whose agent died before it could start a container.
+func interrupted(t *testing.T) *machine {
+	t.Helper()
+	m := newMachine(t)
+	m.before = failing("start c-kv")
+	_, err := m.backUp(t, m.job(), m.order())
+	assert.NilError(t, err)
+	m.assertLeft(t, "archive", "journal", "receipt")
+	m.before = nil
+	return m
+}
+
+func TestALaterLifeThatFindsAnArchiveHoldsItsNameToo(t *testing.T) {
+	tests := map[string]struct {
+		held    time.Duration
+		dismiss func(talk *talk)
+		left    []string
+	}{
+		"until all is delivered":       {time.Hour, func(talk *talk) { talk.send(Job{Clean: true}) }, nil},
+		"until the end of its input":   {time.Hour, func(talk *talk) { talk.hangUp() }, []string{"archive", "receipt"}},
+		"a minute, when nobody speaks": {time.Minute, nil, []string{"archive", "receipt"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := interrupted(t)
+				talk := m.start(t)
+				if test.dismiss != nil {
+					go talk.send(Job{Hold: true}) // it reads that when UCP runs
+				}
+				time.Sleep(test.held)
+				m.assertUCPRuns(t)
+				assert.Equal(t, len(talk.ended), 0, "it has given up the name")
+				if test.dismiss != nil {
+					test.dismiss(talk)
+				}
+				assert.NilError(t, talk.end(), "the last word was another life's")
+				if test.left == nil {
+					m.assertEmptySpool(t)
+					return
+				}
+				m.assertLeft(t, test.left...)
+			})
+		})
+	}
+}
+
+func TestALaterLifeThatIsToldToEndHoldsNoName(t *testing.T) {
+	for name, end := range map[string]func(talk *talk){
+		"by a signal":             func(talk *talk) { talk.cancel(errors.New("terminated")) },
+		"by the end of its input": func(talk *talk) { talk.hangUp() },
+	} {
+		for when, after := range map[string]time.Duration{"at once": 0, "when it listens": 30 * time.Second} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					m := interrupted(t)
+					talk := m.start(t)
+					began := time.Now()
+					time.Sleep(after)
+					end(talk)
+					assert.NilError(t, talk.end(), "the last word was another life's")
+					assert.Check(t, time.Since(began) <= max(after, 20*time.Second), "it took %s", time.Since(began))
+					m.assertUCPRuns(t)
+					m.assertLeft(t, "archive", "receipt")
+				})
+			})
+		}
+	}
+}
+
 func TestContainersThatAreGoneKeepNoJournal(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newMachine(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,8 +26,8 @@ func isSilence(err error) bool {
 	return errors.As(err, &silence)
 }
 
-// replay is the whole life of an agent that finds the journal of one that died: it finishes what that one had begun, and
-// ends. It never reads its input, which does not end in a container that the engine started again.
+// replay is what an agent does first, and mostly last, that finds the journal of one that died: it finishes what that one
+// had begun. It does not read its input, which does not end in a container that the engine started again.
 func (r *runner) replay(ctx context.Context) error {
 	journal, err := r.spool.readJournal()
 	switch {
@@ -36,13 +37,13 @@ func (r *runner) replay(ctx context.Context) error {
 		r.emit(Event{Type: Warning, Message: err.Error()})
 		return err
 	}
-	id, err := r.awaitEngine(ctx)
+	id, err := r.awaitEngine(context.WithoutCancel(ctx)) // whoever stops the agent wants UCP to run
 	if err == nil && id != journal.EngineID {
 		return r.leaveToOther(journal, id)
 	}
 	if err == nil {
 		r.emit(Event{Type: Warning, Message: fmt.Sprintf("the backup that %s started was interrupted on the manager; bringing UCP back", journal.By)})
-		err = r.takeOver(ctx, journal)
+		err = r.takeOver(ctx, journal, journal.Plan.TakeOver)
 	}
 	r.lastWordOf(journal, err)
 	if r.spool.unsettled() && !isSilence(err) {
@@ -58,12 +59,12 @@ const (
 )
 
 // persist tries again and again what the engine refuses: to start a container, or, for want of a leader, to take the
-// node's label off. It stays alive meanwhile and does not leave that to the engine's restarts: measured, an engine 20.10
-// that is killed while a container waits between two of them forgets to start it. It ends with ctx, for the next backup
-// to take over, and where the engine gives no answer.
-func (r *runner) persist(ctx context.Context, journal *Journal) {
+// node's label off. It leaves alone what is done, which is the operator's again to stop. It stays alive meanwhile and does
+// not leave that to the engine's restarts: measured, an engine 20.10 that is killed while a container waits between two of
+// them forgets to start it. It ends with ctx, for the next backup to take over, and where the engine gives no answer.
+func (r *runner) persist(ctx context.Context, left *Journal) {
 	for length := persistPause; pause(ctx, length) == nil; length = min(2*length, longestPersistPause) {
-		switch err := r.takeOver(ctx, journal); {
+		switch err := r.takeOver(ctx, left, left.Plan.Resume); {
 		case isSilence(err):
 			r.waitForEngine(err)
 			return
@@ -110,18 +111,42 @@ func (r *runner) awaitEngine(ctx context.Context) (string, error) {
 	}
 }
 
-// takeOver brings back what the journal names. No signal ends it: whoever stops the agent wants UCP to run.
-func (r *runner) takeOver(ctx context.Context, journal *Journal) error {
+// takeOver brings back what the journal names, by its plan's TakeOver or Resume, and leaves in it what is still to do. No
+// signal ends it: whoever stops the agent wants UCP to run.
+func (r *runner) takeOver(ctx context.Context, left *Journal, bringBack func(context.Context, quiesce.Engine, time.Duration) error) error {
 	if err := r.spool.adopt(); err != nil {
 		r.emit(Event{Type: Warning, Message: err.Error()}) // the journal does as well
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
 	defer cancel()
-	err := r.settle(ctx, journal.Node, journal.Plan.TakeOver(ctx, r.host.Engine, enginePatience))
+	resumed := bringBack(ctx, r.host.Engine, enginePatience)
+	err := r.settle(ctx, left.Node, resumed)
 	if r.spool.unsettled() {
+		if ctx.Err() == nil { // with time enough, what is not named was seen to run
+			left.narrow(resumed, isHeld(err), r.host.Engine)
+		}
 		return err
 	}
 	return errors.Join(err, r.spool.tidy())
+}
+
+// narrow leaves of the journal what is worth another try: the containers that exist and do not run, and the label.
+func (j *Journal) narrow(resumed error, held bool, engine quiesce.Engine) {
+	if !held {
+		j.Node = ""
+	}
+	again := map[string]bool{}
+	var failed *quiesce.NotResumed
+	if errors.As(resumed, &failed) {
+		for i, target := range failed.Targets {
+			again[target.ID] = !engine.IsGone(failed.Causes[i])
+		}
+	}
+	waves := make([][]quiesce.Target, len(j.Plan.Waves))
+	for i, wave := range j.Plan.Waves {
+		waves[i] = slices.DeleteFunc(slices.Clone(wave), func(target quiesce.Target) bool { return !again[target.ID] })
+	}
+	j.Plan.Waves = waves
 }
 
 // settle takes off the node's label and removes the journal, when there is nothing more to bring back. resumed is how
@@ -131,8 +156,11 @@ func (r *runner) settle(ctx context.Context, node string, resumed error) error {
 		return &silenceError{resumed}
 	}
 	released := r.release(ctx, node)
-	if isHeld(released) {
+	switch {
+	case isHeld(released):
 		r.held = node
+	case released == nil:
+		r.held = ""
 	}
 	var left *quiesce.NotResumed
 	over := resumed == nil || errors.As(resumed, &left) && left.Gone(r.host.Engine)

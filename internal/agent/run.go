@@ -78,15 +78,19 @@ func Main() int {
 	return 0
 }
 
-// Run is one life of the agent. Where the spool holds the journal of a life before, it finishes what that one had begun,
-// and leaves stdin alone; else it reads a Job and an Order from stdin and does them. It writes Events to stdout, the last
-// word among them. Whatever it returns, what it brought to rest runs again, or the last event names what does not, or the
+// Run is one life of the agent. Where the spool holds the journal of a life before, it finishes what that one had begun.
+// It reads a Job and an Order from stdin and does them where it found no journal, or where an archive waits beside it, for
+// which somebody may want the name held. It writes Events to stdout, the last word among them. Whatever it returns, what it brought to rest runs again, or the last event names what does not, or the
 // journal is in the spool for the next life. It returns an error exactly when that next life is needed. A read of stdin
 // must end when stdin is closed: that is how a cancelled ctx reaches one that waits.
 func Run(ctx context.Context, host Host, stdin io.ReadCloser, stdout io.Writer) error {
 	r := &runner{host: host, emitter: &emitter{out: stdout}, spool: newSpool(host.Spool)}
 	if r.spool.unsettled() {
-		return r.replay(ctx)
+		err := r.replay(ctx)
+		if err != nil || ctx.Err() != nil || r.spool.unsettled() || !r.spool.finished() {
+			return err
+		}
+		r.replayed = true
 	}
 	stop := context.AfterFunc(ctx, func() { _ = stdin.Close() })
 	defer stop()
@@ -104,6 +108,7 @@ type runner struct {
 	host     Host
 	spool    spool
 	engineID string
+	replayed bool         // this life has said already what became of the one before
 	held     string       // the node whose label could not be taken off
 	moved    atomic.Int64 // grows while a capture goes on
 }
@@ -167,6 +172,8 @@ func (r *runner) firstLine(ctx context.Context, in *bufio.Reader, input io.Close
 	case err == nil:
 		expired.Stop()
 		return job, nil
+	case r.replayed && (errors.Is(err, io.EOF) || ctx.Err() != nil):
+		return nil, nil
 	case expired.Stop() || ctx.Err() != nil:
 		return nil, fmt.Errorf("read the job: %w", err)
 	case r.spool.finished():
