@@ -45,7 +45,8 @@ func (r *runner) watch(ctx context.Context, down *downtime) (captures context.Co
 func (r *runner) stalls(ctx context.Context, ends <-chan struct{}) error {
 	look := time.NewTicker(watchInterval)
 	defer look.Stop()
-	told, late := ctx.Done(), (<-chan time.Time)(nil)
+	told := ctx.Done()
+	var late <-chan time.Time
 	moved, since := r.moved.Load(), time.Now()
 	for {
 		select {
