@@ -83,10 +83,25 @@ func TestADamagedJournalThatNothingExplainsIsAPersonsMatterAndCanBeRemoved(t *te
 					assert.Check(t, cmp.Contains(hints, "docker ps --all --filter label=com.docker.ucp.InstanceID"))
 					assert.Check(t, cmp.Contains(hints, "when UCP runs, remove the damaged file, and with it an archive that may wait: "+test.remove))
 					assert.Check(t, m.agent != nil && len(m.moved()) == 0)
+					m.agent, m.images = nil, nil
+					assert.NilError(t, os.RemoveAll(filepath.Join(m.volumes, test.spool, ".docker-ucp-spool")))
+					assert.NilError(t, m.backUp(t, nil).err)
 				})
 			})
 		}
 	}
+}
+
+func TestADamagedJournalWithoutItsAgentIsAPersonsMatterToo(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newManager(t)
+		m.add(t, "large-disk", nil)
+		m.write(t, filepath.Join("large-disk", agent.JournalInSpool), nil)
+		r := m.backUp(t, func(r *run) { r.opts.Spool = "large-disk" })
+		assert.Equal(t, failure.KindOf(r.err), failure.Attention)
+		assert.Check(t, cmp.Contains(strings.Join(failure.Hints(r.err), "\n"),
+			"docker run --rm --volume large-disk:/spool "+m.agent.image+" clean settled"))
+	})
 }
 
 func TestADamagedReceiptKeepsNobodyFromABackup(t *testing.T) {

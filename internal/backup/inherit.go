@@ -20,7 +20,7 @@ func (b *backup) inherit(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 	defer cancel()
-	left := &leftover{Found: &engine.Found{Agent: b.container, StartedBy: b.opts.StartedBy}}
+	left := &leftover{Found: &engine.Found{Agent: b.container, Image: b.image, StartedBy: b.opts.StartedBy}, ownSpool: b.ownSpool}
 	_, err := look(ctx, b.engine, b.container)
 	if b.engine.IsGone(err) {
 		return nil // nobody can look into the spool, so it stays
