@@ -38,7 +38,7 @@ func (d *downtime) length() time.Duration { return d.until.Sub(d.from) }
 // are told before, which takes none of the time in which UCP is down.
 func (r *runner) rest(ctx context.Context, order *Order) *downtime {
 	d := &downtime{ends: make(chan struct{})}
-	held := r.hold(ctx, order.Instance.Node.ID, order.By)
+	held := r.hold(ctx, order)
 	stopped, end := r.count(Stopping, int64(order.Plan.Len()))
 	d.from = time.Now()
 	undo, err := order.Plan.Quiesce(ctx, r.host.Engine, func() { stopped.Add(1) })

@@ -31,19 +31,21 @@ func isHeld(err error) bool {
 
 // hold tells UCP's reconcilers to leave the node alone, and returns the node that is to be released; none where nothing
 // was set. They are paused as well, so going on without is no danger. No node is to be held where the swarm had no leader
-// before: a journal that names it would never be settled.
-func (r *runner) hold(ctx context.Context, node, by string) (held string) {
+// before: a journal that names it would never be settled. Unless an earlier backup left its label there: then this one
+// takes it off.
+func (r *runner) hold(ctx context.Context, order *Order) (held string) {
+	node := order.Instance.Node.ID
 	if node == "" {
 		return ""
 	}
 	limited, cancel := context.WithTimeout(ctx, holdTimeout)
 	defer cancel()
-	err := ucp.Hold(limited, r.host.Nodes, node, by)
+	err := ucp.Hold(limited, r.host.Nodes, node, order.By)
 	if err == nil {
 		return node
 	}
 	r.emit(Event{Type: Warning, Message: fmt.Sprintf("%v; they are paused all the same", err)})
-	if ucp.MayHold(err) {
+	if order.Held || ucp.MayHold(err) {
 		return node
 	}
 	return ""

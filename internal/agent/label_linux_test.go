@@ -180,3 +180,36 @@ func TestALabelOfTheOperatorStays(t *testing.T) {
 		})
 	}
 }
+
+func TestALabelThatAnEarlierBackupLeftIsTheAgentsToTakeOff(t *testing.T) {
+	tests := map[string]struct{ told, held bool }{
+		"of which it was told":    {true, true},
+		"of which nobody told it": {false, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				m := newMachine(t)
+				m.labels = map[string]string{"com.docker.ucp.agent-pause": "true", "io.docker-ucp.held-by": "ann@laptop"}
+				m.before = leaderlessFrom(1)
+				order := m.order()
+				order.Held = test.told
+				talk := m.start(t)
+				talk.send(m.job())
+				talk.send(order)
+				time.Sleep(time.Minute)
+				assert.Equal(t, talk.last(Finished).Held, test.held)
+				talk.send(Job{Clean: true})
+				assert.NilError(t, talk.wait())
+				if !test.held {
+					m.assertEmptySpool(t)
+					return
+				}
+				m.before = nil
+				assert.ErrorContains(t, m.start(t).end(), "UCP runs again")
+				m.assertUCPRuns(t)
+				m.assertEmptySpool(t)
+			})
+		})
+	}
+}

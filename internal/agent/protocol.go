@@ -19,9 +19,10 @@
 //
 // Before anything is at rest there is a journal in the spool, and when everything is as it was there is none. An agent that
 // finds one when it starts is the next life of one that died: it does not read its input, which may not end, but brings
-// UCP back, and ends. The exit status is an error while there is a journal, so the engine starts the agent again until
-// there is none. Two kinds of journal stay all the same, with a Failed and a status of 0, because no later life could do
-// more: that of another engine, and one of which the disk has damaged the content.
+// UCP back, and ends. Where an archive waits it then listens for a minute, as any agent does, for a plugin that wants its
+// name held. The exit status is an error while there is a journal, so the engine starts the agent again until there is
+// none. Two kinds of journal stay all the same, with a Failed and a status of 0, because no later life could do more: that
+// of another engine, and one of which the disk has damaged the content.
 //
 // The session key comes in the Order, so on standard input alone; no event, journal or receipt holds a secret. The package
 // does not promise that an agent of one version understands a plugin of another: both are the same program.
@@ -54,6 +55,7 @@ type Order struct {
 	Clone    bool              `json:"clone,omitempty"`
 	Output   string            `json:"output,omitempty"` // Direct: the file's name for the operator, for the receipt
 	By       string            `json:"by"`               // who wants the backup, for the label on the node
+	Held     bool              `json:"held,omitempty"`   // an earlier backup's label is still on the node, for want of a leader
 	Instance ucp.Instance      `json:"instance"`         // whose containers' inspect data goes into the archive
 	Plan     quiesce.Plan      `json:"plan"`
 	Manifest *archive.Manifest `json:"manifest"`

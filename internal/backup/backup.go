@@ -171,6 +171,9 @@ func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 	b.agent.plan = &plan.Quiesce // until it is heard that UCP is back
 	b.direct, b.holds = plan.Direct, plan.Hold
 	done, err := b.agent.carryOut(ctx, b.order(plan))
+	if b.agent.last != nil {
+		b.unreleased = "" // it has taken an earlier run's label off, or says that it still tries
+	}
 	if err != nil {
 		return nil, errors.Join(err, b.settleDead(ctx), b.letGo(ctx))
 	}
@@ -230,13 +233,13 @@ func (b *backup) logFound() {
 func (b *backup) order(plan *Plan) *agent.Order {
 	order := &agent.Order{
 		Key: b.key.Reveal(), Packets: b.packets, Compress: b.opts.Compress,
-		Direct: plan.Direct, Clone: plan.Clone, By: b.opts.StartedBy,
+		Direct: plan.Direct, Clone: plan.Clone, By: b.opts.StartedBy, Held: b.unreleased != "",
 		Instance: *b.instance, Plan: plan.Quiesce, Manifest: b.manifest(plan),
 	}
 	if plan.Direct {
 		order.Output = plan.Output
 	}
-	if !plan.Hold {
+	if !plan.Hold && !order.Held {
 		order.Instance.Node.ID = ""
 	}
 	return order
