@@ -203,10 +203,10 @@ func TestALaterLifeGoesOnTryingToStartAContainer(t *testing.T) {
 		m := orphaned(t)
 		var fails atomic.Bool
 		fails.Store(true)
-		tries := 0
+		var tries atomic.Int64
 		m.before = func(call string) error {
 			if call == "start c-kv" && fails.Load() {
-				tries++
+				tries.Add(1)
 				return errors.New("port is already allocated")
 			}
 			return nil
@@ -214,7 +214,7 @@ func TestALaterLifeGoesOnTryingToStartAContainer(t *testing.T) {
 		talk := m.start(t)
 		time.Sleep(10 * time.Minute)
 		assert.DeepEqual(t, talk.last(Failed).NotResumed, []string{"ucp-kv"})
-		assert.Check(t, tries > 50 && tries < 200, "%d tries in ten minutes", tries)
+		assert.Check(t, tries.Load() > 50 && tries.Load() < 200, "%d tries in ten minutes", tries.Load())
 		fails.Store(false)
 		assert.ErrorContains(t, talk.end(), "UCP is not yet as it was", "the last word is the first that was said")
 		assert.Equal(t, talk.last(Warning).Message, "UCP is as it was before the backup that was interrupted")
