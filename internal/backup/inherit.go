@@ -26,7 +26,7 @@ func (b *backup) inherit(ctx context.Context) error {
 		return nil // nobody can look into the spool, so it stays
 	}
 	if err == nil {
-		left.standing.spool = b.opts.Spool
+		left.spool = b.opts.Spool
 		err = left.readPapers(ctx, b.engine)
 	}
 	switch {

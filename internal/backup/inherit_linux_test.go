@@ -69,6 +69,7 @@ func TestAJournalWithoutItsAgentOutlivesARunThatCannotSettleIt(t *testing.T) {
 		"because its agent dies": func(_ *run, m *manager, call string) error {
 			if call == "start ucp-kv" {
 				m.die()
+				return full
 			}
 			return nil
 		},
