@@ -22,8 +22,9 @@ const (
 // Journal is what must be put right: enough for anybody with the engine's socket.
 type Journal struct {
 	EngineID string       `json:"engine_id"`
-	Node     string       `json:"node"` // the swarm node whose reconcilers were told to hold still
-	By       string       `json:"by"`   // who wanted the backup
+	Node     string       `json:"node"`             // the swarm node whose reconcilers were told to hold still
+	By       string       `json:"by"`               // who wanted the backup
+	Output   string       `json:"output,omitempty"` // the operator's file in whose .part there is what was written; empty for the spool
 	Since    time.Time    `json:"since"`
 	Plan     quiesce.Plan `json:"plan"`
 }
@@ -50,7 +51,7 @@ const (
 // log. Nothing stops without both.
 func (r *runner) announce(order *Order) error {
 	journal := Journal{
-		EngineID: r.engineID, Node: order.Instance.Node.ID, By: order.By, Since: time.Now().UTC(), Plan: order.Plan,
+		EngineID: r.engineID, Output: order.Output, Node: order.Instance.Node.ID, By: order.By, Since: time.Now().UTC(), Plan: order.Plan,
 	}
 	if err := r.spool.write(r.spool.journal(), journal); err != nil {
 		return fmt.Errorf("%w; nothing was touched", err)

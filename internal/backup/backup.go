@@ -175,7 +175,11 @@ func (b *backup) carryOut(ctx context.Context, plan *Plan) (*Result, error) {
 		b.unreleased = "" // it has taken an earlier run's label off, or says that it still tries
 	}
 	if err != nil {
-		return nil, errors.Join(err, b.settleDead(ctx), b.letGo(ctx))
+		settled := b.settleDead(ctx)
+		if b.tookOver && settled == nil {
+			err = failure.WithHint(err, "UCP runs as before; try again")
+		}
+		return nil, errors.Join(err, settled, b.letGo(ctx))
 	}
 	healthy := b.watchHealth(ctx, plan)
 	digest, err := b.deliver(ctx, done.Result)

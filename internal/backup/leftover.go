@@ -53,7 +53,17 @@ func (b *backup) settleLeftover(ctx context.Context) error {
 		return err
 	}
 	b.talk.Say("removing what an earlier backup left on the manager, started by %s", left.StartedBy)
+	b.nameTorso(left)
 	return b.removeLeftover(ctx, left)
+}
+
+// nameTorso says where the beginning of an archive lies that will never be whole: on the machine that it was made from,
+// which need not be this one, so nobody but its operator can tell whether that file is the one.
+func (b *backup) nameTorso(left *leftover) {
+	if left.journal != nil && left.journal.Output != "" && left.receipt == nil {
+		part := left.journal.Output + ".part"
+		b.talk.Say("the beginning of its archive may lie on the machine that it was started from: rm %s", failure.Quote(part))
+	}
 }
 
 // findLeftover returns nil when there is nothing, or nothing any more, and refuses when another run is at work.
@@ -140,7 +150,7 @@ func (b *backup) refuseDry(ctx context.Context, left *leftover) error {
 	case len(down) > 0:
 		return failure.Refuse(
 			fmt.Errorf("UCP is at rest: an earlier backup, started by %s, died and left %s down; the next backup brings them back first", left.StartedBy, strings.Join(down, ", ")),
-			"take a backup, or: "+startByHand(&left.journal.Plan, down))
+			"take a backup, or: "+startByHand(&left.journal.Plan, down)+releaseToo(left.journal.Node))
 	case left.receipt != nil && left.delivered(ctx) == "":
 		return left.waits("; a dry run leaves it alone")
 	default:

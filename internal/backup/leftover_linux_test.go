@@ -232,7 +232,7 @@ func TestADryRunLeavesALeftoverAlone(t *testing.T) {
 		m.leave(t, "exited", DefaultSpool, journal())
 		m.states["ucp-kv"], m.states["ucp-agent"] = "exited", "paused"
 		r := m.backUp(t, func(r *run) { r.opts.DryRun = true })
-		assertRefused(t, r.err, "take a backup, or: docker start ucp-kv; docker unpause ucp-agent || docker start ucp-agent")
+		assertRefused(t, r.err, "take a backup, or: docker start ucp-kv; docker unpause ucp-agent || docker start ucp-agent; docker node update --label-rm com.docker.ucp.agent-pause --label-rm io.docker-ucp.held-by node1")
 		assert.ErrorContains(t, r.err, "UCP is at rest")
 		assert.Check(t, m.agent != nil)
 		assert.Equal(t, len(m.moved()), 0)

@@ -143,8 +143,12 @@ type mouth struct {
 }
 
 func (o mouth) Write(p []byte) (int, error) {
+	event, ok := agent.ParseEvent(p)
+	if ok && o.m.overhear != nil {
+		o.m.overhear(event)
+	}
 	n, err := o.Writer.Write(p)
-	if event, ok := agent.ParseEvent(p); ok && o.m.hear != nil {
+	if ok && o.m.hear != nil {
 		o.m.hear(event)
 	}
 	return n, err

@@ -42,33 +42,34 @@ type manager struct {
 	host    string
 	volumes string // a folder for each volume
 
-	mu      sync.Mutex
-	states  map[string]string // of UCP's containers, by name, which is their ID as well
-	labels  map[string]map[string]string
-	images  []string
-	calls   []string
-	before  func(call string) error        // called before each call, which its error fails
-	wire    func(call string) error        // as before, but not for the agent, which has a socket of its machine
-	feed    func(io.WriteCloser) io.Writer // what the plugin writes the agent's input to
-	down    bool                           // the plugin has no connection
-	streams []*logStream
-	agent   *box                // our container; nil for none
-	program program             // what the agent's container runs
-	hear    func(agent.Event)   // called when the agent has said so
-	cut     func(read int) bool // breaks a log stream that has been read so far
-	spoil   func(content []byte) []byte
-	binds   func(path string) bool // which files the engine's machine has
-	next    int
-	conns   []net.Conn       // the plugin's ends of what it is attached to
-	tasks   map[string]*task // by ID
-	perform func(args []string) (output string, status int)
-	node    swarm.Node
-	leader  bool          // the swarm has one
-	gone    bool          // the engine gives nobody an answer
-	deaf    bool          // and none to the agent
-	plugin  *run          // that has called last
-	killed  *run          // the one that is dead
-	over    chan struct{} // closed at the end of a test in which one is
+	mu       sync.Mutex
+	states   map[string]string // of UCP's containers, by name, which is their ID as well
+	labels   map[string]map[string]string
+	images   []string
+	calls    []string
+	before   func(call string) error        // called before each call, which its error fails
+	wire     func(call string) error        // as before, but not for the agent, which has a socket of its machine
+	feed     func(io.WriteCloser) io.Writer // what the plugin writes the agent's input to
+	down     bool                           // the plugin has no connection
+	streams  []*logStream
+	agent    *box                // our container; nil for none
+	program  program             // what the agent's container runs
+	hear     func(agent.Event)   // called when the agent has said so
+	overhear func(agent.Event)   // the same, before anybody else hears it
+	cut      func(read int) bool // breaks a log stream that has been read so far
+	spoil    func(content []byte) []byte
+	binds    func(path string) bool // which files the engine's machine has
+	next     int
+	conns    []net.Conn       // the plugin's ends of what it is attached to
+	tasks    map[string]*task // by ID
+	perform  func(args []string) (output string, status int)
+	node     swarm.Node
+	leader   bool          // the swarm has one
+	gone     bool          // the engine gives nobody an answer
+	deaf     bool          // and none to the agent
+	plugin   *run          // that has called last
+	killed   *run          // the one that is dead
+	over     chan struct{} // closed at the end of a test in which one is
 }
 
 func newManager(tb testing.TB) *manager {

@@ -104,12 +104,12 @@ func TestWhatADryRunFindsOfADeadRun(t *testing.T) {
 		"with all at rest": {
 			map[string]string{"ucp-kv": "exited", "ucp-agent": "paused"},
 			"UCP is at rest: an earlier backup, started by root@cron, died and left ucp-agent, ucp-kv down; the next backup brings them back first",
-			"take a backup, or: docker start ucp-kv; docker unpause ucp-agent || docker start ucp-agent",
+			"take a backup, or: docker start ucp-kv; docker unpause ucp-agent || docker start ucp-agent; docker node update --label-rm com.docker.ucp.agent-pause --label-rm io.docker-ucp.held-by node1",
 		},
 		"with one at rest": {
 			map[string]string{"ucp-kv": "exited"},
 			"UCP is at rest: an earlier backup, started by root@cron, died and left ucp-kv down; the next backup brings them back first",
-			"take a backup, or: docker start ucp-kv",
+			"take a backup, or: docker start ucp-kv; docker node update --label-rm com.docker.ucp.agent-pause --label-rm io.docker-ucp.held-by node1",
 		},
 		"with nothing at rest": {
 			nil,

@@ -45,8 +45,9 @@ func (b *backup) resume(ctx context.Context) (_ *Result, err error) {
 // nothingWaits removes what an interrupted run left that had no archive yet.
 func (b *backup) nothingWaits(ctx context.Context, left *leftover) error {
 	err := failure.WithHint(
-		fmt.Errorf("no finished archive waits on this manager: the backup that %s started was interrupted before; what it left is removed", left.StartedBy),
+		fmt.Errorf("no finished archive waits on this manager: the backup that %s started was interrupted before; what it left there is removed", left.StartedBy),
 		"take a new one with: docker ucp backup FILE")
+	b.nameTorso(left)
 	return errors.Join(err, b.removeLeftover(ctx, left))
 }
 

@@ -138,6 +138,14 @@ func (b *backup) releaseForgotten(ctx context.Context) {
 	}
 }
 
+// releaseToo goes on from what brings UCP back by hand.
+func releaseToo(node string) string {
+	if node == "" {
+		return ""
+	}
+	return "; " + releaseByHand(node)
+}
+
 // releaseByHand is what to type for a node whose label could not be taken off.
 func releaseByHand(node string) string {
 	return "docker node update --label-rm " + ucp.LabelAgentPause + " --label-rm " + ucp.LabelHeldBy + " " + node
