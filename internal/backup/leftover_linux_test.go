@@ -23,18 +23,24 @@ import (
 // leave puts an agent of an earlier run on the manager, with a spool in which it left papers.
 func (m *manager) leave(tb testing.TB, state, spool string, papers ...paper) {
 	tb.Helper()
-	m.images = append(m.images, "docker-ucp/agent:old")
-	m.agent = &box{
+	left := &box{
 		id: "agent-old", image: "docker-ucp/agent:old", labels: map[string]string{engine.LabelStartedBy: "root@cron"},
 		created: time.Now().Add(-time.Hour), ended: time.Now().Add(-time.Hour), state: state, grown: make(chan struct{}),
 		mounts: []mount.Mount{{Type: mount.TypeVolume, Source: spool, Target: engine.SpoolPath}}, policy: true, forget: func() {},
 	}
-	if _, found := m.labels[spool]; !found {
+	m.mu.Lock()
+	_, found := m.labels[spool]
+	m.mu.Unlock()
+	if !found {
 		m.add(tb, spool, map[string]string{engine.LabelStartedBy: "root@cron"})
 	}
 	for _, p := range papers {
 		m.write(tb, filepath.Join(spool, p.name), p.content)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.images = append(m.images, left.image)
+	m.agent = left
 }
 
 // write makes a file in a volume.

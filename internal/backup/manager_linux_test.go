@@ -97,6 +97,8 @@ func newManager(tb testing.TB) *manager {
 func (m *manager) add(tb testing.TB, name string, labels map[string]string) {
 	tb.Helper()
 	assert.NilError(tb, os.Mkdir(filepath.Join(m.volumes, name), 0o700))
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.labels[name] = labels
 }
 

@@ -85,8 +85,10 @@ func TestUCPIsBackBeforeTheAgentThatTriesIsStopped(t *testing.T) {
 	})
 }
 
-// removedBy ends the run's agent and removes it, as another run does that takes over.
+// removedBy ends the run's agent and removes it, as another run does that takes over. The run looks when it is connected
+// again.
 func (m *manager) removedBy() {
+	m.setDown(true)
 	m.mu.Lock()
 	old := m.agent
 	m.mu.Unlock()
@@ -132,7 +134,7 @@ func TestAnotherRunsUCPSpoolAndImageAreLeftAlone(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				m := newManager(t)
 				m.add(t, "large-disk", map[string]string{"owner": "operations"})
-				m.at(phase{event: atRestNow}, func() { go other(t, m) })
+				m.at(phase{event: atRestNow}, func() { go func() { other(t, m); m.setDown(false) }() })
 				r := m.backUp(t, func(r *run) { r.opts.Spool = "large-disk" })
 				assert.Equal(t, failure.KindOf(r.err), failure.Failed, "%v", r.err)
 				assert.Check(t, cmp.Contains(r.talk.String(), "another backup on this manager took over, and sees to UCP"))
