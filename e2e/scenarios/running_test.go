@@ -90,22 +90,6 @@ func (r *running) typing(t *testing.T, text string) {
 	assert.NilError(t, err)
 }
 
-// awaits returns when the command has said a word.
-func (r *running) awaits(t *testing.T, word string, limit time.Duration) {
-	t.Helper()
-	within(t, limit, "the word "+word, func(context.Context) (bool, string) {
-		said := r.said.String()
-		select {
-		case <-r.ended:
-			if !strings.Contains(said, word) {
-				t.Fatalf("the command ended and never said %q:\n%s", word, said)
-			}
-		default:
-		}
-		return strings.Contains(said, word), said
-	})
-}
-
 // end waits for the command's end.
 func (r *running) end(t *testing.T, limit time.Duration) answer {
 	t.Helper()
