@@ -140,3 +140,24 @@ func TestTheOperatorsTimeoutGoesToTheEngine(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Check(t, cmp.Contains(engine.seen(1, 3, 2), "stop within 1m30s kv"))
 }
+
+func TestACallWithoutAnAnswerIsGivenUpSoonAfterACancel(t *testing.T) {
+	for action, within := range map[quiesce.Action]time.Duration{quiesce.Stop: 20 * time.Second, quiesce.Pause: 10 * time.Second} {
+		t.Run(string(action), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				plan := single(action)
+				ctx, cancel := context.WithCancelCause(t.Context())
+				engine := engineWith(plan)
+				engine.before = func(calling context.Context, _, _ string) error {
+					cancel(errSignal)
+					<-calling.Done()
+					return calling.Err()
+				}
+				began := time.Now()
+				_, err := plan.Quiesce(ctx, engine, nothing)
+				assert.ErrorIs(t, err, context.Canceled)
+				assert.Equal(t, time.Since(began), within)
+			})
+		})
+	}
+}

@@ -12,6 +12,9 @@ import (
 // Plan.Resume, and its error holds a *NotResumed.
 type Undo func(ctx context.Context, patience time.Duration) error
 
+// cancelMargin is how much longer than the grace a call may go on once nobody wants it any more.
+const cancelMargin = 10 * time.Second
+
 // callTimeout bounds one call to the engine beyond the time that a container may take to end.
 const callTimeout = 60 * time.Second
 
@@ -20,8 +23,9 @@ const callTimeout = 60 * time.Second
 // error, because something that nobody planned for may run in its place.
 //
 // It always returns a usable undo, also together with an error: call it once on every way out. A cancelled context
-// starts no further call, but never cuts one that is under way: an engine goes on stopping a container whose client
-// has left, and an undo that came in between would be undone itself.
+// starts no further call, and lets one that is under way come to its end: an engine goes on stopping a container whose
+// client has left, and an undo that came in between would be undone itself. One that gets no answer it gives up soon:
+// an engine that is ending itself waits for us.
 func (p *Plan) Quiesce(ctx context.Context, engine Engine, done func()) (undo Undo, err error) {
 	plan, err := p.Running(ctx, engine)
 	if err != nil {
@@ -78,7 +82,7 @@ func (p *Plan) quiesceWave(ctx context.Context, engine Engine, wave []Target, do
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := p.rest(context.WithoutCancel(ctx), engine, target); err != nil {
+		if err := p.rest(ctx, engine, target); err != nil {
 			return err
 		}
 		done()
@@ -88,7 +92,7 @@ func (p *Plan) quiesceWave(ctx context.Context, engine Engine, wave []Target, do
 
 // rest brings one container to rest. It waits for longer than the engine does before it kills the container.
 func (p *Plan) rest(ctx context.Context, engine Engine, target Target) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout+p.grace(target))
+	ctx, cancel := outlasting(ctx, cancelMargin+p.grace(target), callTimeout+p.grace(target))
 	defer cancel()
 	if target.Action == Pause {
 		if err := engine.PauseContainer(ctx, target.ID); err != nil {
@@ -100,6 +104,20 @@ func (p *Plan) rest(ctx context.Context, engine Engine, target Target) error {
 		return fmt.Errorf("stop %s: %w", target.Name, err)
 	}
 	return nil
+}
+
+// outlasting returns a context that ends after limit, and once ctx is done after margin: what is under way should come to
+// its end, but an engine that was told to end itself may never answer, and waits for us.
+func outlasting(ctx context.Context, margin, limit time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-longer.Done():
+		case <-time.After(margin):
+			cancel()
+		}
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 // each calls do for all targets at the same time and joins the errors in their order.
