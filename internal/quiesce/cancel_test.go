@@ -9,6 +9,8 @@ import (
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
+
+	"github.com/docker-ucp/docker-ucp/internal/quiesce"
 )
 
 var errSignal = errors.New("terminated")
