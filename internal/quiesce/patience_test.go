@@ -3,6 +3,7 @@ package quiesce_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,11 +174,11 @@ func TestAnEngineThatHangsOnOneContainerBringsBackTheOthersAndIsNoSilentOne(t *t
 				if test.hangs == "unpause" {
 					engine.states["kv"] = paused
 				}
-				started := false
+				var started atomic.Bool
 				engine.before = func(ctx context.Context, call, id string) error {
-					hangs := call == test.hangs || test.hangs == "second look" && (call == "start" || started)
+					hangs := call == test.hangs || test.hangs == "second look" && (call == "start" || started.Load())
 					if id == "kv" && hangs {
-						started = true
+						started.Store(true)
 						return never(ctx)
 					}
 					return after(ctx, time.Second/2)
