@@ -150,11 +150,16 @@ func replaces(t *testing.T, p *play) {
 
 // tidy tells what a failed row leaves, and takes it away so that the next row means something.
 func (p *play) tidy(t *testing.T) {
-	ctx := context.WithoutCancel(t.Context())
 	p.plugin.Reset()
 	p.agent.Reset()
 	if !t.Failed() {
 		return
+	}
+	p.trace(t)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), settleLimit)
+	defer cancel()
+	if _, err := p.engine.Ping(ctx); err != nil {
+		t.Logf("the engine is started anew: %v, %v", p.node.Kill(ctx), p.node.StartEngine(ctx))
 	}
 	if said, err := p.node.Run(ctx, "docker", "logs", agentName); err == nil {
 		for line := range strings.Lines(said) {
@@ -162,6 +167,9 @@ func (p *play) tidy(t *testing.T) {
 		}
 	}
 	now, err := p.tryLook(ctx)
+	if p.before.containers == nil {
+		return // nothing has been touched, and nothing is known
+	}
 	t.Logf("the world now (%v): %s", err, strings.Join(p.differences(now), "\n"))
 	for _, ours := range now.ours { // each may be gone
 		name, _, _ := strings.Cut(ours, " ")
@@ -192,5 +200,15 @@ func (p *play) tidy(t *testing.T) {
 			_, id, _ := strings.Cut(task, " ")
 			_ = p.engine.ContainerUnpause(ctx, id)
 		}
+	}
+}
+
+// trace tells what the agent asked of the engine.
+func (p *play) trace(t *testing.T) {
+	t.Helper()
+	calls, err := p.calls.Calls()
+	t.Logf("%d calls of the agent, kept with %v", len(calls), err)
+	for _, call := range calls {
+		t.Log(call.Trace())
 	}
 }

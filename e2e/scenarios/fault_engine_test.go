@@ -59,8 +59,10 @@ func engineFaults() []row {
 	)
 }
 
+// killEngine lets a frozen agent go on before there is a new engine, which tells it to end and waits for that.
 func killEngine(t *testing.T, p *play) {
 	assert.NilError(t, p.node.Kill(t.Context()))
+	p.hold.release(t)
 	assert.NilError(t, p.node.StartEngine(t.Context()))
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/docker-ucp/docker-ucp/e2e/lab"
 	"github.com/docker-ucp/docker-ucp/e2e/standin"
 	"github.com/docker-ucp/docker-ucp/e2e/standin/layout"
+	"github.com/docker-ucp/docker-ucp/e2e/tap"
 )
 
 // The fault matrix: whatever dies during a backup, UCP comes back. "make faults" plays all of it.
@@ -51,6 +52,7 @@ type play struct {
 	keys    layout.Keys
 	hold    *hold
 	running *running
+	calls   *tap.Recording // of the agent, told when the row fails
 
 	archive string   // where the operator wants it
 	host    string   // the same as the test sees it, where that differs
@@ -106,6 +108,7 @@ const (
 func (s *tapped) playRow(t *testing.T, r row, result *outcome) {
 	p := &play{tapped: s, row: r, archive: output(t)}
 	t.Cleanup(func() { p.tidy(t) })
+	p.calls = s.agent.Record(t.TempDir())
 	if r.at.spooled {
 		p.hide(t)
 	}

@@ -94,6 +94,7 @@ func (c *connection) pass(gate *Gate) bool {
 // answer says no in the engine's place and ends the connection, as an engine may at any time.
 func (c *connection) answer(request *http.Request, r *rule) {
 	c.stage.set(busy)
+	c.call.Load().answered(r.status)
 	if _, err := io.Copy(io.Discard, request.Body); err != nil {
 		return
 	}
@@ -123,6 +124,7 @@ func (c *connection) forward(request *http.Request, r *rule) (more bool) {
 	if err != nil {
 		return false
 	}
+	c.call.Load().answered(response.StatusCode)
 	if turnsRaw(response) {
 		c.stage.set(raw)
 		c.raw(response)

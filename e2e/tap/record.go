@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // Direction is one of the two ways of a call.
@@ -27,11 +28,13 @@ type Recording struct {
 	err   error
 }
 
-// Recorded is one call: what the client sent, header and all, and what it was answered. The names may be read when the call
-// is over, or at any time for what is there by then.
+// Recorded is one call: what the client sent, header and all, and what it was answered. Its fields may be read when the call is
+// over; what String, Trace and File tell at any time.
 type Recorded struct {
 	Method, Path string
 	Forwarded    bool
+	Began, Ended time.Time // Ended is zero while it goes on
+	Status       int       // of the answer; zero for none
 
 	recording *Recording
 	mu        sync.Mutex
@@ -88,6 +91,17 @@ func (c *Recorded) String() string {
 	return fmt.Sprintf("call %d %s %s", c.number, c.Method, c.Path)
 }
 
+// Trace tells when the call came, how long it took and how it was answered.
+func (c *Recorded) Trace() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	took := "and goes on"
+	if !c.Ended.IsZero() {
+		took = c.Ended.Sub(c.Began).Round(time.Millisecond).String()
+	}
+	return fmt.Sprintf("%s %s %s: %d, %s", c.Began.Format("15:04:05.000"), c.Method, c.Path, c.Status, took)
+}
+
 // keep appends what crossed. A call has a number once something has.
 func (c *Recorded) keep(direction Direction, p []byte) {
 	if c == nil || len(p) == 0 {
@@ -130,7 +144,16 @@ func (c *Recorded) name(request *http.Request) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.Method, c.Path = request.Method, request.URL.Path
+	c.Method, c.Path, c.Began = request.Method, request.URL.Path, time.Now()
+}
+
+func (c *Recorded) answered(status int) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Status = status
 }
 
 func (c *Recorded) forwarded() {
@@ -148,7 +171,7 @@ func (c *Recorded) close() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.done = true
+	c.done, c.Ended = true, time.Now()
 	for _, file := range c.files {
 		if err := file.Close(); err != nil {
 			c.recording.fail(err)

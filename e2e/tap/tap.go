@@ -96,11 +96,11 @@ func (t *Tap) add(r *rule) {
 	t.rules = append(t.rules, r)
 }
 
-// Reset forgets what Hold, Answer and Cut asked for. What is held goes on.
+// Reset forgets what Hold, Answer, Cut and Record asked for. What is held goes on.
 func (t *Tap) Reset() {
 	t.mu.Lock()
 	rules := t.rules
-	t.rules, t.cut = nil, false
+	t.rules, t.cut, t.recording = nil, false, nil
 	t.mu.Unlock()
 	for _, r := range rules {
 		if r.gate != nil {

@@ -147,6 +147,7 @@ func TestWhatCrossedIsKeptByCallAndDirection(t *testing.T) {
 	i = slices.IndexFunc(calls, func(c *Recorded) bool { return c.Path == "/attach" })
 	assert.Assert(t, i >= 0)
 	assert.Assert(t, calls[i].Forwarded)
+	assert.Assert(t, strings.Contains(calls[i].Trace(), "POST /attach: 101, "), calls[i].Trace())
 	assert.Assert(t, strings.HasSuffix(read(t, calls[i], FromClient), "\r\n\r\nsecret"))
 	assert.Assert(t, strings.HasSuffix(read(t, calls[i], FromEngine), "\r\n\r\nsecretheard 6"))
 }
