@@ -103,7 +103,7 @@ func TestAJournalWithoutItsAgentOutlivesARunThatCannotSettleIt(t *testing.T) {
 				m.mu.Lock()
 				m.before, m.deaf = nil, false
 				m.mu.Unlock()
-				time.Sleep(10 * time.Minute)
+				after(10 * time.Minute)
 				m.assertRuns(t)
 				assert.NilError(t, m.backUp(t, nil).err)
 				m.assertUntouched(t)
@@ -128,7 +128,7 @@ func TestAJournalWithoutItsAgentOutlivesARunThatCannotLook(t *testing.T) {
 				r := m.backUp(t, nil)
 				assert.ErrorContains(t, r.err, "no space left on device")
 				assert.Check(t, m.inSpool(DefaultSpool, agent.JournalInSpool))
-				time.Sleep(2 * time.Minute)
+				after(2 * time.Minute)
 				m.before = nil
 				for range 2 { // the first may only set UCP right
 					r = m.backUp(t, nil)

@@ -15,7 +15,7 @@ func TestALabelIsHandedFromOneBackupToTheNext(t *testing.T) {
 		m.at(phase{call: "unpause ucp-agent"}, func() { m.setLeader(false) })
 		m.backUp(t, nil).assertHeld(t)
 		for range 2 {
-			time.Sleep(time.Hour)
+			after(time.Hour)
 			m.before = nil
 			r := m.backUp(t, nil)
 			r.assertHeld(t)
@@ -24,7 +24,7 @@ func TestALabelIsHandedFromOneBackupToTheNext(t *testing.T) {
 			assert.Equal(t, len(m.node.Spec.Labels), 2)
 		}
 		m.setLeader(true)
-		time.Sleep(10 * time.Minute)
+		after(10 * time.Minute)
 		assert.Equal(t, len(m.node.Spec.Labels), 0)
 		assert.NilError(t, m.backUp(t, nil).err)
 		m.assertUntouched(t)

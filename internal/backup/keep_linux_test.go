@@ -198,7 +198,7 @@ func TestANodeThatCannotBeReleasedIsLeftToTheAgent(t *testing.T) {
 				assert.Equal(t, len(m.node.Spec.Labels), 2)
 
 				m.setLeader(true)
-				time.Sleep(10 * time.Minute)
+				after(10 * time.Minute)
 				assert.Equal(t, len(m.node.Spec.Labels), 0)
 				assert.Assert(t, m.agentIs("exited"))
 				m.before = nil

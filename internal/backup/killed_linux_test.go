@@ -18,7 +18,7 @@ func (m *manager) killedIn(t *testing.T, p phase) (path string) {
 		defer close(ended)
 		m.backUp(t, func(r *run) { path = r.opts.Path })
 	}()
-	time.Sleep(time.Hour)
+	after(time.Hour)
 	assert.Assert(t, m.killed != nil)
 	m.before, m.hear = nil, nil
 	t.Cleanup(func() {

@@ -151,7 +151,7 @@ func TestUCPComesBackWithItsEngine(t *testing.T) {
 					m := newManager(t)
 					m.at(p, func() { m.engineDies(away) })
 					r := m.backUp(t, nil)
-					time.Sleep(2 * time.Hour)
+					after(2 * time.Hour)
 					if p.journal {
 						m.assertRuns(t)
 					}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/docker/docker/client"
 	"gotest.tools/v3/assert"
@@ -120,4 +121,10 @@ func (r *run) assertArchive(tb testing.TB) {
 func inBubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, test)
+}
+
+// after returns when so much time has passed, and whatever happened in it is done.
+func after(length time.Duration) {
+	time.Sleep(length)
+	synctest.Wait()
 }

@@ -39,7 +39,7 @@ func TestASecondRunIsRefusedInEveryPhaseOfTheFirst(t *testing.T) {
 func TestARunThatWasTakenOverLeavesUCPToTheOther(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newManager(t)
-		var second *run
+		ended := make(chan *run, 1)
 		died := false
 		m.hear = func(event agent.Event) {
 			if atRestNow(event) && !died {
@@ -52,7 +52,7 @@ func TestARunThatWasTakenOverLeavesUCPToTheOther(t *testing.T) {
 					for m.waitingFor("restarting") {
 						time.Sleep(time.Millisecond)
 					}
-					second = m.backUp(t, nil)
+					ended <- m.backUp(t, nil)
 				}()
 			}
 		}
@@ -72,9 +72,7 @@ func TestARunThatWasTakenOverLeavesUCPToTheOther(t *testing.T) {
 		assert.Equal(t, failure.KindOf(first.err), failure.Failed)
 		assert.Check(t, cmp.Contains(first.talk.String(), "another backup on this manager took over, and sees to UCP"))
 		first.assertNoFile(t)
-		for second == nil {
-			time.Sleep(time.Second)
-		}
+		second := <-ended
 		assert.NilError(t, second.err)
 		second.assertArchive(t)
 		assert.Equal(t, len(m.moved()), 3+3+6, "%v", m.moved())
@@ -109,7 +107,7 @@ func (m *manager) leavesTrying(t *testing.T) (mend func()) {
 		defer close(ended)
 		m.backUp(t, nil)
 	}()
-	time.Sleep(10 * time.Minute)
+	after(10 * time.Minute)
 	t.Cleanup(func() {
 		close(m.over)
 		<-ended
@@ -152,7 +150,7 @@ func TestAnAgentThatTriesInVainGoesOnWhereTakingOverDoesNotHelp(t *testing.T) {
 		r.assertNoFile(t)
 		assert.Check(t, m.agentIs("running") && m.agent.policy, "the agent goes on")
 		mend()
-		time.Sleep(10 * time.Minute)
+		after(10 * time.Minute)
 		m.assertRuns(t)
 		assert.NilError(t, m.backUp(t, nil).err)
 		m.assertUntouched(t)

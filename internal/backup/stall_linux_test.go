@@ -99,7 +99,7 @@ func TestAFetchThatBringsNothingIsTriedAgain(t *testing.T) {
 type slow struct{ io.Writer }
 
 func (s slow) Write(p []byte) (int, error) {
-	time.Sleep(time.Hour)
+	after(time.Hour)
 	return s.Writer.Write(p)
 }
 

@@ -41,8 +41,10 @@ func TestAnAgentThatCannotBeStoppedForGoodGoesOn(t *testing.T) {
 					assert.Equal(t, failure.KindOf(r.err), failure.Attention, "%v", r.err)
 					m.assertRuns(t)
 					assert.Check(t, m.agent.policy, "its policy is given back")
+					m.mu.Lock()
 					m.wire = nil
-					time.Sleep(10 * time.Minute)
+					m.mu.Unlock()
+					after(10 * time.Minute)
 					assert.NilError(t, m.backUp(t, nil).err)
 					m.assertUntouched(t)
 				})
