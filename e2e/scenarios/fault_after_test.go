@@ -150,6 +150,7 @@ func replaces(t *testing.T, p *play) {
 
 // tidy tells what a failed row leaves, and takes it away so that the next row means something.
 func (p *play) tidy(t *testing.T) {
+	t.Helper()
 	p.plugin.Reset()
 	p.agent.Reset()
 	if !t.Failed() {

@@ -106,6 +106,7 @@ const (
 )
 
 func (s *tapped) playRow(t *testing.T, r row, result *outcome) {
+	t.Helper()
 	p := &play{tapped: s, row: r, archive: output(t)}
 	t.Cleanup(func() { p.tidy(t) })
 	p.calls = s.agent.Record(t.TempDir())

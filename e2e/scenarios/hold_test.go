@@ -118,6 +118,7 @@ func TestASwarmThatLosesItsLeaderDuringABackupIsReleasedWhenItHasOneAgain(t *tes
 }
 
 func (s *tapped) leaderIsLost(t *testing.T) {
+	t.Helper()
 	before, archive := s.look(t), output(t)
 	a := s.whileAtRest(t, func() {
 		for _, node := range s.lab.Nodes[1:] {

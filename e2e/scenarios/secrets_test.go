@@ -53,6 +53,7 @@ func TestSecretsStayOutOfSight(t *testing.T) {
 // secretsStayOutOfSight looks everywhere while UCP rests and again while the archive travels, and searches what it saw when
 // GnuPG has told the archive's session key. A word that is put into every place first must be found in every place.
 func (s *tapped) secretsStayOutOfSight(t *testing.T) {
+	t.Helper()
 	planted := "planted" + strings.ToLower(hex.EncodeToString([]byte(time.Now().Format("150405.000"))))
 	seen := newEvidence(t)
 	s.plant(t, planted)
