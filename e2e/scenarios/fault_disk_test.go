@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -121,7 +122,17 @@ func (p *play) fill(t *testing.T, left int64) {
 	defer func() { assert.NilError(t, file.Close()) }()
 	var stat syscall.Statfs_t
 	assert.NilError(t, syscall.Fstatfs(int(file.Fd()), &stat))
-	assert.NilError(t, syscall.Fallocate(int(file.Fd()), 0, 0, int64(stat.Bavail)*stat.Bsize-left))
+	// What the file system needs for itself is not told: the last of the room is taken by writing.
+	const last = 2 << 20
+	assert.NilError(t, syscall.Fallocate(int(file.Fd()), 0, 0, int64(stat.Bavail)*stat.Bsize-max(left, last)))
+	if left > 0 {
+		return
+	}
+	_, err = file.Seek(0, io.SeekEnd)
+	for err == nil {
+		_, err = file.Write(make([]byte, 64<<10))
+	}
+	assert.ErrorIs(t, err, syscall.ENOSPC)
 }
 
 func emptyDisk(t *testing.T, p *play) {
