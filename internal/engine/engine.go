@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -32,9 +33,12 @@ type Engine struct {
 // New returns an Engine that talks over api.
 func New(api client.APIClient) *Engine { return &Engine{api: api} }
 
-// Open returns an Engine on the socket at path, for a program on the engine's own machine.
+// Open returns an Engine on the socket at path, for a program on the engine's own machine. Each call makes a connection of
+// its own: over one that it has already, an engine that is ending goes on to answer, and refuses or even starts what it is
+// about to end (seen with 20.10), where it takes no new one.
 func Open(path string) (*Engine, error) {
-	api, err := client.NewClientWithOpts(client.WithHost("unix://"+path), client.WithAPIVersionNegotiation())
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	api, err := client.NewClientWithOpts(client.WithHTTPClient(fresh), client.WithHost("unix://"+path), client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, fmt.Errorf("open the engine's socket %s: %w", path, err)
 	}
