@@ -124,7 +124,7 @@ func connectionFaults() []row {
 			codes: []int{2}, words: []string{"docker ucp backup --resume"}, repair: reconnect, next: resumes,
 		}),
 		in(slices.Concat(resting(), []phase{atRest().spool(), whileFetching()}), "at rest into the spool", row{
-			fault: "connection cut for 5 s", act: cutForAWhile, codes: []int{0}, file: true, next: backsUp,
+			fault: "connection cut for 5 s", act: cutForAWhile, codes: []int{0}, next: backsUp,
 		}),
 	)
 }

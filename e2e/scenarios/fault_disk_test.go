@@ -47,8 +47,8 @@ func diskFaults() []row {
 			fault: "a volume removed meanwhile", setUp: spareVolume, act: removeSpareVolume, codes: []int{1, 5}, words: []string{spare}, next: backsUp,
 		}),
 		in([]phase{atRest()}, "", row{
-			fault: "a volume's folder removed meanwhile", setUp: addExtra, act: removeVolumeFolder, codes: []int{1}, words: []string{extraVolume},
-			repair: makeVolumeFolder, next: backsUp,
+			fault: "a volume's folder removed meanwhile", setUp: addExtra, act: removeVolumeFolder, codes: []int{2}, words: []string{extraVolume},
+			help: makeVolumeFolder, next: backsUp,
 		}),
 	)
 }

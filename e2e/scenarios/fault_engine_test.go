@@ -23,7 +23,7 @@ func agentFaults() []row {
 		fault: "agent SIGKILL by its pid", act: killAgent, codes: []int{1}, words: []string{"was interrupted", "UCP runs again"}, next: backsUp,
 	}
 	delivered := func(r row) row {
-		r.codes, r.words, r.file = []int{0}, nil, true
+		r.codes, r.words = []int{0}, nil
 		return r
 	}
 	return slices.Concat(
@@ -48,7 +48,7 @@ func engineFaults() []row {
 	stopped := killed
 	stopped.fault, stopped.act = "engine SIGTERM, started again", stopEngine
 	delivered := func(r row) row {
-		r.codes, r.words, r.file = []int{0}, nil, true
+		r.codes, r.words = []int{0}, nil
 		return r
 	}
 	return slices.Concat(

@@ -30,16 +30,22 @@ type hold struct {
 // reachLimit is far beyond what a backup takes to any phase.
 const reachLimit = 2 * time.Minute
 
-func held(gate *tap.Gate) *hold {
-	return &hold{
-		reach:   func(t *testing.T) { assert.NilError(t, gate.Await(reachLimit)) },
-		release: func(*testing.T) { gate.Release() },
+func (p *play) held(gate *tap.Gate) *hold {
+	reach := func(t *testing.T) {
+		select {
+		case <-gate.Reached():
+		case <-p.running.ended:
+			t.Fatalf("the backup ended before this phase:\n%s", p.running.said)
+		case <-time.After(reachLimit):
+			t.Fatalf("the backup did not come to this phase:\n%s", p.running.said)
+		}
 	}
+	return &hold{reach: reach, release: func(*testing.T) { gate.Release() }}
 }
 
 // byAgent is a phase in which a call of the agent's is held.
 func byAgent(name string, match func() tap.Match) phase {
-	return phase{name: name, hold: func(_ *testing.T, p *play) *hold { return held(p.agent.Hold(match())) }}
+	return phase{name: name, hold: func(_ *testing.T, p *play) *hold { return p.held(p.agent.Hold(match())) }}
 }
 
 // spool is the same phase of a backup whose archive waits in the spool.
@@ -73,7 +79,7 @@ func betweenStarts() phase {
 func whileCapturing() phase {
 	const part = 8 << 20
 	return phase{name: "while capturing", hold: func(_ *testing.T, p *play) *hold {
-		rest := held(p.agent.Hold(tap.After(stopping, listing)))
+		rest := p.held(p.agent.Hold(tap.After(stopping, listing)))
 		var frozen *os.Process
 		return &hold{
 			reach: func(t *testing.T) {
@@ -111,7 +117,7 @@ func (p *play) growing(t *testing.T) string {
 func whileFetching() phase {
 	const part = 1 << 20
 	return phase{name: "while fetching", spooled: true, hold: func(_ *testing.T, p *play) *hold {
-		return held(p.plugin.HoldAnswer(fetching, part))
+		return p.held(p.plugin.HoldAnswer(fetching, part))
 	}}
 }
 

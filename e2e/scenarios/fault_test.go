@@ -35,8 +35,9 @@ type row struct {
 	act      func(t *testing.T, p *play) // while the phase is held, which ends behind it
 	codes    []int                       // exit status: any of these
 	words    []string                    // in the last words of a run that failed
-	file     bool                        // the archive is there afterwards, and whole
+	file     bool                        // the archive is there and whole, although the run did not end with 0
 	replaced bool                        // the swarm makes its tasks anew
+	help     func(t *testing.T, p *play) // what a person must do before UCP is as it was
 	repair   func(t *testing.T, p *play) // what a person does before the next run
 	next     func(t *testing.T, p *play) // the run behind it
 }
@@ -128,6 +129,9 @@ func (s *tapped) playRow(t *testing.T, r row, result *outcome) {
 	a := p.running.end(t, runLimit)
 	result.code = a.code
 	p.judge(t, a)
+	if r.help != nil {
+		r.help(t, p)
+	}
 	p.settles(t)
 	result.down = down.stop()
 	if r.repair != nil {
@@ -175,7 +179,7 @@ func (p *play) judge(t *testing.T, a answer) {
 	if a.code > 0 {
 		mentions(t, a.lastWords(), p.row.words...)
 	}
-	if p.row.file {
+	if a.code == 0 || p.row.file {
 		p.isWhole(t)
 		return
 	}
