@@ -47,6 +47,7 @@ func engineFaults() []row {
 	}
 	stopped := killed
 	stopped.fault, stopped.act = "engine SIGTERM, started again", stopEngine
+	stopped.words = []string{"UCP runs"} // by the agent's next life, or by the plugin, which saw the agent end before the engine
 	delivered := func(r row) row {
 		r.codes, r.words = []int{0}, nil
 		return r

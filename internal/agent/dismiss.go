@@ -37,5 +37,5 @@ func (r *runner) promise() error {
 	if !r.spool.unsettled() {
 		return nil
 	}
-	return fmt.Errorf("UCP is not yet as it was, as %s in the spool says; the engine starts this agent again", JournalInSpool)
+	return fmt.Errorf("what is still to be put right is in the spool, in %s", JournalInSpool)
 }

@@ -153,7 +153,7 @@ func (j *Journal) narrow(resumed error, held bool, engine quiesce.Engine) {
 // bringing back went. Its error names all that was not put right.
 func (r *runner) settle(ctx context.Context, node string, resumed error) error {
 	if isUnanswered(resumed) {
-		return &silenceError{resumed}
+		return &silenceError{firstOf(resumed)}
 	}
 	released := r.release(ctx, node)
 	switch {
@@ -171,6 +171,15 @@ func (r *runner) settle(ctx context.Context, node string, resumed error) error {
 		resumed = failure.NeedsAttention(resumed, "")
 	}
 	return errors.Join(resumed, released)
+}
+
+// firstOf returns why the first of the containers could not be asked about: the others have the same reason.
+func firstOf(resumed error) error {
+	var left *quiesce.NotResumed
+	if errors.As(resumed, &left) && len(left.Causes) > 0 {
+		return left.Causes[0]
+	}
+	return resumed
 }
 
 // lastWordOf says how the work of an agent that died has ended. Where that one had finished its archive, it has had its
