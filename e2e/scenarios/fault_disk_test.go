@@ -101,7 +101,7 @@ func smallOutput(t *testing.T, p *play) {
 	p.archive = filepath.Join(mounted, "backups", "ucp.tar")
 	p.host = filepath.Join(p.node.Root(), p.archive)
 	assert.NilError(t, os.Mkdir(filepath.Dir(p.host), 0o700))
-	p.prefix = []string{"nsenter", "--target", filepath.Base(filepath.Dir(p.node.Root())), "--mount", "--"}
+	p.prefix = []string{"nsenter", "--target", filepath.Base(filepath.Dir(p.node.Root())), "--mount", "--pid", "--"}
 }
 
 // smallOutputOfItsOwn gives the operator a small disk that the manager does not see.
