@@ -108,6 +108,11 @@ type logStream struct {
 
 func (s *logStream) Read(p []byte) (int, error) {
 	for {
+		select {
+		case <-s.broken: // what was not read is lost
+			return 0, io.ErrUnexpectedEOF
+		default:
+		}
 		s.box.mu.Lock()
 		n := copy(p[:min(len(p), 64)], s.box.log.Bytes()[s.read:]) // in pieces, as a wire delivers them
 		over, grown := !s.follow || s.box.state == "exited" || s.box.state == "restarting" || s.box.life != s.life, s.box.grown
