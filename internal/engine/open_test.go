@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 
@@ -18,6 +19,7 @@ func TestEachCallOfTheAgentMakesAConnectionOfItsOwn(t *testing.T) {
 	assert.NilError(t, err)
 	var connections atomic.Int64
 	server := &http.Server{
+		ReadHeaderTimeout: time.Minute,
 		Handler: answer(http.StatusOK, `{"ID":"ENGINE:ONE"}`),
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			if state == http.StateNew {
