@@ -20,7 +20,7 @@ func TestEachCallOfTheAgentMakesAConnectionOfItsOwn(t *testing.T) {
 	var connections atomic.Int64
 	server := &http.Server{
 		ReadHeaderTimeout: time.Minute,
-		Handler: answer(http.StatusOK, `{"ID":"ENGINE:ONE"}`),
+		Handler:           answer(http.StatusOK, `{"ID":"ENGINE:ONE"}`),
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			if state == http.StateNew {
 				connections.Add(1)
