@@ -175,6 +175,10 @@ func (b *backup) removeImage(ctx context.Context) error {
 	if b.stays() {
 		return nil
 	}
+	// A run that began at the same moment, and was quicker, has the image under the same name, and removes it.
+	if found, err := b.engine.FindAgent(ctx); b.agent == nil && (err != nil || found != nil) {
+		return err
+	}
 	return b.engine.RemoveImage(ctx, b.image)
 }
 
