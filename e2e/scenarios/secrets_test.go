@@ -70,6 +70,9 @@ func (s *tapped) secretsStayOutOfSight(t *testing.T) {
 	u := run(t, s.command(t.Context(), variables, slices.Concat([]string{"ucp", "backup", "-D", "--passphrase-file", s.pass}, flags, []string{archive})...))
 	for _, gate := range []*tap.Gate{rest, fetch} {
 		assert.NilError(t, gate.Await(reachLimit))
+		if gate == rest { // while a file is copied out of a container, its engine tells nothing about it
+			s.ask(t, seen)
+		}
 		folder := s.spoolFolder(t, "docker-ucp-spool")
 		write(t, filepath.Join(folder, "planted"), planted)
 		s.collect(t, seen)
@@ -79,6 +82,7 @@ func (s *tapped) secretsStayOutOfSight(t *testing.T) {
 	a := u.end(t, runLimit)
 	assert.Equal(t, a.code, 0)
 	seen.add(t, inDebug, "standard error", []byte(a.stderr))
+	s.ask(t, seen)
 	s.collect(t, seen)
 	for _, recording := range []*tap.Recording{byPlugin, byAgent} {
 		seen.addCalls(t, recording)
@@ -143,8 +147,8 @@ func (s *tapped) callWith(t *testing.T, word string) {
 	}
 }
 
-// collect looks into every place but the calls and our own output, which are complete only at the end.
-func (s *tapped) collect(t *testing.T, seen *evidence) {
+// ask collects what the engine tells of its containers.
+func (s *tapped) ask(t *testing.T, seen *evidence) {
 	t.Helper()
 	list, err := s.engine.ContainerList(t.Context(), container.ListOptions{All: true})
 	assert.NilError(t, err)
@@ -157,6 +161,11 @@ func (s *tapped) collect(t *testing.T, seen *evidence) {
 		seen.add(t, inInspect, c.Names[0], raw)
 		seen.add(t, inLogs, c.Names[0], s.logOf(t, c.ID))
 	}
+}
+
+// collect looks at processes and files. The calls and our own output are complete only at the end.
+func (s *tapped) collect(t *testing.T, seen *evidence) {
+	t.Helper()
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	assert.NilError(t, err)
 	for _, process := range processes {
