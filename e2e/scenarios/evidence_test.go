@@ -113,10 +113,15 @@ func holds(t *testing.T, path string, needles [][]byte) bool {
 	}
 }
 
-// forms is how a secret may be written down: as it is, in hexadecimal, and either in base64, wherever it stands in what is
-// encoded.
+// forms is how a secret may be written down: as it is, in hexadecimal, that in hexadecimal again, and all of these in
+// base64, wherever it stands in what is encoded.
 func forms(secret []byte) [][]byte {
-	all := [][]byte{secret, []byte(hex.EncodeToString(secret)), []byte(strings.ToUpper(hex.EncodeToString(secret)))}
+	lower, upper := hexadecimal(secret)
+	all := [][]byte{secret, lower, upper}
+	for _, text := range [][]byte{lower, upper} {
+		lower, upper := hexadecimal(text)
+		all = append(all, lower, upper)
+	}
 	for _, plain := range slices.Clone(all) {
 		for before := range 3 {
 			padded := append(make([]byte, before), plain...)
@@ -131,4 +136,9 @@ func forms(secret []byte) [][]byte {
 		}
 	}
 	return all
+}
+
+func hexadecimal(secret []byte) (lower, upper []byte) {
+	text := hex.EncodeToString(secret)
+	return []byte(text), []byte(strings.ToUpper(text))
 }
