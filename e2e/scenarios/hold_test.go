@@ -119,7 +119,7 @@ func TestASwarmThatLosesItsLeaderDuringABackupIsReleasedWhenItHasOneAgain(t *tes
 
 func (s *tapped) leaderIsLost(t *testing.T) {
 	t.Helper()
-	before, archive := s.look(t), output(t)
+	before, keys, archive := s.look(t), s.keys(t), output(t)
 	a := s.whileAtRest(t, func() {
 		for _, node := range s.lab.Nodes[1:] {
 			assert.NilError(t, node.PowerOff())
@@ -150,5 +150,5 @@ func (s *tapped) leaderIsLost(t *testing.T) {
 		return maps.Equal(labels, before.labels), labels[labelHeldBy]
 	})
 	s.awaitAgentEnd(t, 2*time.Minute)
-	s.sound(t, s.unseal(t, archive), s.keys(t))
+	s.sound(t, s.unseal(t, archive), keys)
 }
