@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
@@ -137,13 +138,16 @@ func resumes(t *testing.T, p *play) {
 	p.isWhole(t)
 }
 
-// replaces is a next run that finds an archive waiting, is refused, and is then told to go on.
+// replaces is a next run that finds an archive waiting, is refused, and is told from when on it goes.
 func replaces(t *testing.T, p *play) {
+	t.Helper()
 	archive := output(t)
 	a := p.again(t, "--passphrase-file", p.pass, archive)
 	assert.Equal(t, a.code, 5)
-	mentions(t, a.lastWords(), "archive waits", "docker ucp backup --resume")
-	a = p.again(t, "--passphrase-file", p.pass, "--yes", archive)
+	mentions(t, a.lastWords(), "archive waits", "docker ucp backup --resume", "take a new one, which loses that archive: docker ucp backup --yes FILE")
+	for until := time.Now().Add(4 * time.Minute); a.code == 5 && time.Now().Before(until); time.Sleep(5 * time.Second) {
+		a = p.again(t, "--passphrase-file", p.pass, "--yes", archive)
+	}
 	assert.Equal(t, a.code, 0)
 	p.sound(t, p.unseal(t, archive), p.keys)
 }
